@@ -1,0 +1,86 @@
+//! `cargo xtask`: the one door for people and CI. It depends on no other part of Shimmer, since those cannot be built
+//! before `setup` has been here.
+
+mod cargo;
+mod demo;
+mod guests;
+mod machine;
+mod process;
+mod setup;
+mod steps;
+mod tidy;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::setup::Extent;
+
+fn main() -> ExitCode {
+    match Task::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            // A closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A sentence for the person who typed the command: nothing here acts on the kind of an error.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Sets up, shows, tests and measures Shimmer.
+#[derive(Debug, Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    after_help = "Exit codes: 0 done, 1 failed or something is missing, 2 wrong usage; `demo` passes on its program's.\n\
+                  Build output goes to CARGO_TARGET_DIR, or else to shimmer/target in the cache folder of your home."
+)]
+enum Task {
+    /// Installs what building and running Shimmer needs, and says before what and why
+    Setup {
+        /// Only report; exit 1 if something is missing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Runs the same images on every engine under a private containerd, and compares (needs root)
+    Demo {
+        /// Passed on to the demo; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Runs everything that CI runs: the lints, then all tests, some in real containers (needs root)
+    Test,
+    /// Checks format, clippy's lints and the rules of this repository
+    Lint,
+    /// Measures the engines and the shims
+    Bench {
+        /// Passed on to criterion; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Rebuilds the WebAssembly programs of the tests from their sources
+    Guests {
+        /// Only compare the committed ones with their checksums and sources
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+impl Task {
+    fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Setup { check: true } => return setup::report(),
+            Self::Setup { check: false } => setup::ensure(Extent::Run)?,
+            Self::Demo { arguments } => return demo::run(&arguments),
+            Self::Test => return steps::test(),
+            Self::Lint => return steps::lint(),
+            Self::Bench { arguments } => return demo::bench(&arguments),
+            Self::Guests { check } => guests::rebuild(check)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

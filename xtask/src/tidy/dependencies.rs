@@ -1,0 +1,164 @@
+//! Who may depend on whom: the arrows of docs/architecture.md, and the one place of each foreign crate that matters.
+
+use crate::tidy::engines::is_core;
+use crate::tidy::manifest::Manifest;
+use crate::tidy::tree::Tree;
+
+/// Between our own packages there is no arrow that the architecture does not draw.
+pub(crate) fn edges(manifests: &[Manifest]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for manifest in manifests {
+        let (always, tests) = allowed(&manifest.folder);
+        for dependency in &manifest.dependencies {
+            let Some(target) = manifests.iter().find(|target| target.name == dependency.name) else {
+                continue;
+            };
+            let is_in = |folders: &[String]| folders.contains(&target.folder);
+            let for_tests = dependency.dev && (is_in(&tests) || target.folder == manifest.folder);
+            if !is_in(&always) && !for_tests {
+                let folders = if always.is_empty() { "none of ours".to_owned() } else { always.join(", ") };
+                breaches.push(format!(
+                    "{}/Cargo.toml: {} is not among what it may depend on ({folders}): see docs/architecture.md",
+                    manifest.folder, dependency.name
+                ));
+            }
+        }
+    }
+    breaches
+}
+
+/// Engines, containerd's shim library and its client are known to one package each.
+pub(crate) fn wrappers(manifests: &[Manifest]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for manifest in manifests {
+        for dependency in &manifest.dependencies {
+            let foreign = !manifests.iter().any(|target| target.name == dependency.name);
+            let wrapper = WRAPPERS.iter().find(|(prefix, _)| dependency.name.starts_with(prefix));
+            if let Some((_, wrapper)) = wrapper.filter(|(_, wrapper)| foreign && *wrapper != manifest.folder)
+            {
+                breaches.push(format!(
+                    "{}/Cargo.toml: only {wrapper} may depend on {}",
+                    manifest.folder, dependency.name
+                ));
+            }
+        }
+    }
+    breaches
+}
+
+/// A package that does not say so has none of the workspace's lints.
+pub(crate) fn lints(manifests: &[Manifest]) -> Vec<String> {
+    let without = manifests.iter().filter(|manifest| !manifest.has_workspace_lints);
+    without
+        .map(|manifest| format!("{}/Cargo.toml: add `[lints]` with `workspace = true`", manifest.folder))
+        .collect()
+}
+
+/// Everybody builds the same versions.
+pub(crate) fn lock(tree: &Tree) -> Vec<String> {
+    let missing = tree.text("Cargo.lock").is_none();
+    missing.then(|| "Cargo.lock: it is missing, and belongs into the commit".to_owned()).into_iter().collect()
+}
+
+const WRAPPERS: [(&str, &str); 5] = [
+    ("containerd-client", "crates/node"),
+    ("containerd-shim", "crates/shim"),
+    ("wasmedge", "crates/wasmedge"),
+    ("wasmer", "crates/wasmer"),
+    ("wasmtime", "crates/wasmtime"),
+];
+
+/// The folders that a package may depend on, always and in its tests.
+fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
+    let crates = |names: &[&str]| names.iter().map(|name| format!("crates/{name}")).collect::<Vec<_>>();
+    let engine = || crates(&["engine"]);
+    match folder.split_once('/') {
+        Some(("crates", "oci" | "cache")) => (engine(), Vec::new()),
+        Some(("crates", "shim")) => (crates(&["oci", "cache", "engine"]), Vec::new()),
+        Some(("crates", "node")) => (crates(&["oci"]), Vec::new()),
+        Some(("crates", "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),
+        Some(("crates", backend)) if !is_core(backend) => {
+            (engine(), vec!["benches".into(), "conformance".into()])
+        }
+        Some(("shims", engine)) => {
+            (crates(&[engine, "shim"]), vec!["conformance".into(), "crates/engine".into()])
+        }
+        None if ["benches", "conformance"].contains(&folder) => {
+            (crates(&["engine", "node", "oci"]), Vec::new())
+        }
+        _ => (Vec::new(), Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::manifest::Dependency;
+
+    fn package(folder: &str, name: &str, dependencies: &[(&str, bool)]) -> Manifest {
+        let dependency = |(name, dev): &(&str, bool)| Dependency { name: (*name).to_owned(), dev: *dev };
+        Manifest {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            dependencies: dependencies.iter().map(dependency).collect(),
+            has_workspace_lints: true,
+        }
+    }
+
+    fn workspace(with: Manifest) -> Vec<Manifest> {
+        vec![
+            package("crates/engine", "shimmer-engine", &[("shimmer-engine", true)]),
+            package(
+                "crates/shim",
+                "shimmer-shim",
+                &[("shimmer-engine", false), ("containerd-shim-wasm", false)],
+            ),
+            package("crates/fast", "shimmer-fast", &[("shimmer-engine", false), ("conformance", true)]),
+            package("crates/slow", "shimmer-slow", &[("shimmer-engine", false)]),
+            package("conformance", "conformance", &[("shimmer-engine", false)]),
+            with,
+        ]
+    }
+
+    #[test]
+    fn a_new_engine_needs_no_new_rule() {
+        let shim = package(
+            "shims/fast",
+            "containerd-shim-fast-v1",
+            &[("shimmer-fast", false), ("shimmer-shim", false), ("conformance", true)],
+        );
+        let manifests = workspace(shim);
+        assert_eq!([edges(&manifests), wrappers(&manifests)].concat(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn refuses_what_the_architecture_does_not_draw() {
+        let wrong = [
+            package("shims/fast", "containerd-shim-fast-v1", &[("shimmer-slow", false)]),
+            package("shims/fast", "containerd-shim-fast-v1", &[("conformance", false)]),
+            package("crates/oci", "shimmer-oci", &[("shimmer-shim", false)]),
+            package("crates/node", "shimmer-node", &[("conformance", true)]),
+            package("xtask", "xtask", &[("shimmer-engine", false)]),
+            package("crates/new", "shimmer-new", &[("shimmer-shim", true)]),
+        ];
+        for package in wrong {
+            let start = format!("{}/Cargo.toml: {} is not", package.folder, package.dependencies[0].name);
+            let breaches = edges(&workspace(package));
+            assert_eq!(breaches.len(), 1, "{start}: {breaches:?}");
+            assert!(breaches[0].starts_with(&start), "{start}: {breaches:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_is_known_to_its_backend_only() {
+        for (folder, dependency) in [
+            ("crates/shim", "wasmtime-wasi"),
+            ("crates/wasmtime", "wasmer"),
+            ("conformance", "containerd-client"),
+        ] {
+            let manifests = [package(folder, "ours", &[(dependency, true)])];
+            assert_eq!(wrappers(&manifests).len(), 1, "{dependency} in {folder}");
+        }
+        assert!(wrappers(&[package("crates/wasmtime", "ours", &[("wasmtime-wasi", false)])]).is_empty());
+    }
+}

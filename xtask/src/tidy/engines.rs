@@ -1,0 +1,187 @@
+//! An engine is one crate, one shim and one entry in the chart, and all engines are built alike.
+
+use std::collections::BTreeSet;
+
+use crate::tidy::tree::Tree;
+
+/// Whether a folder of crates/ is a part of Shimmer itself; any other is an engine.
+pub(crate) fn is_core(name: &str) -> bool {
+    ["cache", "demo", "engine", "node", "oci", "shim"].contains(&name)
+}
+
+/// Every engine has all its parts.
+pub(crate) fn parts(tree: &Tree) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for engine in engines(tree) {
+        if tree.text(&format!("crates/{engine}/Cargo.toml")).is_none() {
+            breaches.push(format!("crates/{engine}: the engine {engine} has no backend"));
+        }
+        if tree.text(&format!("shims/{engine}/Cargo.toml")).is_none() {
+            breaches.push(format!("shims/{engine}: the engine {engine} has no shim"));
+        }
+        let words = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == engine);
+        if tree.text(VALUES).is_some_and(|values| !values.lines().any(|line| words(without_comment(line)))) {
+            breaches.push(format!("{VALUES}: the engine {engine} has no entry"));
+        }
+    }
+    breaches
+}
+
+/// Who knows one backend knows all: the same files, apart from what only one engine can do, and the same exports.
+pub(crate) fn likeness(tree: &Tree) -> Vec<String> {
+    let mut engines = engines(tree);
+    engines.retain(|engine| tree.text(&format!("crates/{engine}/src/lib.rs")).is_some());
+    [odd_files(tree, &engines), stale_extras(tree, &engines), odd_exports(tree, &engines)].concat()
+}
+
+/// What a shim does is in crates/shim; its main only names the engine.
+pub(crate) fn mains(tree: &Tree) -> Vec<String> {
+    let mains = tree.folders("shims").into_iter().filter_map(|engine| {
+        let path = format!("shims/{engine}/src/main.rs");
+        let lines = tree.text(&path)?.lines().count();
+        (lines > 15)
+            .then(|| format!("{path}: {lines} lines, of 15 at most: the rest belongs into crates/shim"))
+    });
+    mains.collect()
+}
+
+const VALUES: &str = "charts/shimmer/values.yaml";
+const HERE: &str = "xtask/src/tidy/engines.rs";
+
+/// The files that only one engine needs.
+fn extras(engine: &str) -> &'static [&'static str] {
+    match engine {
+        "wasmedge" => &["jit.rs"],
+        "wasmer" => &["files.rs"],
+        "wasmtime" => &["component.rs", "http.rs"],
+        _ => &[],
+    }
+}
+
+fn engines(tree: &Tree) -> BTreeSet<&str> {
+    let crates = tree.folders("crates").into_iter().filter(|name| !is_core(name));
+    crates.chain(tree.folders("shims")).collect()
+}
+
+/// The majority is right about what a backend consists of.
+fn odd_files(tree: &Tree, engines: &BTreeSet<&str>) -> Vec<String> {
+    let files = |engine: &str| {
+        let mut files = tree.below(&format!("crates/{engine}/src"));
+        files.retain(|file| !extras(engine).contains(file));
+        files
+    };
+    let all: BTreeSet<&str> = engines.iter().flat_map(|engine| files(engine)).collect();
+    let mut breaches = Vec::new();
+    for file in all {
+        let (with, without): (Vec<&str>, Vec<&str>) =
+            engines.iter().partition(|engine| files(engine).contains(file));
+        let (odd, why) = if with.len() > without.len() {
+            (without, "it is missing, and most backends have it".to_owned())
+        } else {
+            (with, format!("most backends do not have it; if this one must, say so in {HERE}"))
+        };
+        breaches.extend(odd.iter().map(|engine| format!("crates/{engine}/src/{file}: {why}")));
+    }
+    breaches
+}
+
+fn stale_extras(tree: &Tree, engines: &BTreeSet<&str>) -> Vec<String> {
+    let extras = engines
+        .iter()
+        .flat_map(|engine| extras(engine).iter().map(move |file| format!("crates/{engine}/src/{file}")));
+    let gone = extras.filter(|path| tree.text(path).is_none());
+    gone.map(|path| format!("{path}: it is gone, and still declared in {HERE}")).collect()
+}
+
+fn odd_exports(tree: &Tree, engines: &BTreeSet<&str>) -> Vec<String> {
+    let Some(first) = engines.first() else { return Vec::new() };
+    let expected = exports(tree, first);
+    let odd = engines.iter().filter(|engine| exports(tree, engine) != expected);
+    odd.map(|engine| {
+        let own = exports(tree, engine);
+        format!("crates/{engine}/src/lib.rs: it exports {own:?}, where {first} exports {expected:?}")
+    })
+    .collect()
+}
+
+/// The public lines of a backend's lib.rs, in which each engine's own name stands for any.
+fn exports(tree: &Tree, engine: &str) -> Vec<String> {
+    let library = tree.text(&format!("crates/{engine}/src/lib.rs")).unwrap_or_default();
+    let public = library.lines().filter(|line| line.starts_with("pub "));
+    public.map(|line| replace_ignoring_case(line, engine, "<engine>")).collect()
+}
+
+fn replace_ignoring_case(line: &str, name: &str, other: &str) -> String {
+    let lower = line.to_ascii_lowercase();
+    let mut replaced = String::new();
+    let mut rest = 0;
+    for (at, found) in lower.match_indices(name) {
+        replaced.push_str(&line[rest..at]);
+        replaced.push_str(other);
+        rest = at + found.len();
+    }
+    replaced + &line[rest..]
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(files: &[(&str, &str)]) -> Vec<String> {
+        let fast = [
+            ("crates/fast/Cargo.toml", ""),
+            ("crates/fast/src/engine.rs", ""),
+            ("crates/fast/src/lib.rs", "mod engine;\npub use engine::FaSt;\n"),
+            ("shims/fast/Cargo.toml", ""),
+            ("shims/fast/src/main.rs", "fn main() {}\n"),
+        ];
+        let tree = Tree::of(&[&fast, files].concat());
+        [parts(&tree), likeness(&tree), mains(&tree)].concat()
+    }
+
+    fn slow(library: &'static str, file: &'static str) -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("crates/slow/Cargo.toml", ""),
+            ("shims/slow/Cargo.toml", ""),
+            ("crates/slow/src/lib.rs", library),
+            (file, ""),
+        ]
+    }
+
+    #[test]
+    fn engines_that_are_alike_pass() {
+        assert_eq!(with(&slow("//! Slow.\npub use engine::Slow;", "crates/slow/src/engine.rs")), [""; 0]);
+    }
+
+    #[test]
+    fn names_the_missing_part_of_an_engine() {
+        let values = "# fast and slow\nshims:\n  - name: fast\n  - name: slower\n";
+        let breaches = with(&[("shims/slow/src/main.rs", ""), (VALUES, values)]);
+        assert_eq!(breaches.len(), 3, "{breaches:?}");
+        for (breach, place) in breaches.iter().zip(["crates/slow:", "shims/slow:", VALUES]) {
+            assert!(breach.starts_with(place), "{breach}");
+        }
+    }
+
+    #[test]
+    fn names_the_file_and_the_export_by_which_backends_differ() {
+        let breaches = with(&slow("pub use engine::Other;", "crates/slow/src/other.rs"));
+        assert_eq!(breaches.len(), 3, "{breaches:?}");
+        let places = ["crates/fast/src/engine.rs:", "crates/slow/src/other.rs:", "crates/slow/src/lib.rs:"];
+        for (breach, place) in breaches.iter().zip(places) {
+            assert!(breach.starts_with(place), "{breach}");
+        }
+    }
+
+    #[test]
+    fn a_main_is_15_lines_at_most() {
+        for (lines, breaches) in [(15, 0), (16, 1)] {
+            let main = "\n".repeat(lines);
+            assert_eq!(mains(&Tree::of(&[("shims/x/src/main.rs", &main)])).len(), breaches, "{lines} lines");
+        }
+    }
+}
