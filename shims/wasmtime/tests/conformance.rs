@@ -1,0 +1,12 @@
+//! Holds the shim to the cases, under a private containerd.
+
+use std::process::ExitCode;
+
+use shimmer_engine::Engine;
+
+fn main() -> ExitCode {
+    shimmer_conformance::task(
+        env!("CARGO_BIN_EXE_containerd-shim-wasmtime-v1"),
+        &shimmer_wasmtime::Wasmtime.info(),
+    )
+}
