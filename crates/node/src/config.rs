@@ -1,0 +1,179 @@
+//! The files that containerd and CNI read: made for one node, below its folder, for containerd 1.7 and for
+//! 2.x.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::environment::{Environment, Version};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the settings of one node depend on.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) folder: &'a Path,
+    pub(crate) handlers: &'a [String],
+    pub(crate) sandbox_image: &'a str,
+    pub(crate) bridge: &'a str,
+}
+
+impl Settings<'_> {
+    /// The text of containerd's configuration file.
+    pub(crate) fn containerd(&self) -> Result<String> {
+        let modern = self.environment.version.major >= 2;
+        let (version, plugins) = if modern { (3, self.modern_cri()) } else { (2, self.legacy_cri()) };
+        let mut plugins = plugins;
+        plugins.insert("io.containerd.internal.v1.opt".into(), json!({ "path": self.below("opt") }));
+        let config = json!({
+            "version": version,
+            "root": self.below("root"),
+            "state": self.below("state"),
+            "disabled_plugins": UNUSED,
+            "grpc": { "address": self.below(SOCKET) },
+            "plugins": plugins,
+        });
+        toml::to_string(&config).map_err(|error| {
+            Error::new(ErrorKind::Environment, format!("cannot write containerd's configuration: {error}"))
+        })
+    }
+
+    /// The text of the CNI network that pods of this node are attached to.
+    pub(crate) fn network(&self) -> String {
+        let ipam = json!({
+            "type": "host-local",
+            "dataDir": self.below("ipam"),
+            "ranges": [[{ "subnet": subnet(self.bridge) }]],
+            "routes": [{ "dst": "0.0.0.0/0" }],
+        });
+        let bridge = json!({ "type": "bridge", "bridge": self.bridge, "isGateway": true, "hairpinMode": true,
+            "ipMasq": false, "ipam": ipam });
+        json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, { "type": "loopback" }] })
+            .to_string()
+    }
+
+    fn legacy_cri(&self) -> Map<String, Value> {
+        let cri = json!({
+            "sandbox_image": self.sandbox_image,
+            "restrict_oom_score_adj": !self.environment.may_lower_oom_score,
+            "netns_mounts_under_state_dir": true,
+            "cni": { "bin_dir": self.environment.cni, "conf_dir": self.below(CNI) },
+            "containerd": { "runtimes": self.runtimes() },
+        });
+        Map::from_iter([("io.containerd.grpc.v1.cri".to_owned(), cri)])
+    }
+
+    fn modern_cri(&self) -> Map<String, Value> {
+        let cni = if self.environment.version > (Version { major: 2, minor: 0 }) {
+            json!({ "bin_dirs": [self.environment.cni], "conf_dir": self.below(CNI) })
+        } else {
+            json!({ "bin_dir": self.environment.cni, "conf_dir": self.below(CNI) })
+        };
+        let runtime = json!({
+            "restrict_oom_score_adj": !self.environment.may_lower_oom_score,
+            "netns_mounts_under_state_dir": true,
+            "cni": cni,
+            "containerd": { "runtimes": self.runtimes() },
+        });
+        let images = json!({ "pinned_images": { "sandbox": self.sandbox_image } });
+        Map::from_iter([
+            ("io.containerd.cri.v1.runtime".to_owned(), runtime),
+            ("io.containerd.cri.v1.images".to_owned(), images),
+        ])
+    }
+
+    fn runtimes(&self) -> Value {
+        let runtime = |kind: String| json!({ "runtime_type": kind });
+        let mut runtimes = Map::from_iter([("runc".to_owned(), runtime("io.containerd.runc.v2".into()))]);
+        for handler in self.handlers {
+            runtimes.insert(handler.clone(), runtime(format!("io.containerd.{handler}.v1")));
+        }
+        Value::Object(runtimes)
+    }
+
+    fn below(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+}
+
+/// containerd's socket, below the node's folder.
+pub(crate) const SOCKET: &str = "c.sock";
+/// The folder of CNI networks, below the node's folder.
+pub(crate) const CNI: &str = "cni";
+
+/// Snapshotters that nobody here uses and that probe the machine when they start.
+const UNUSED: [&str; 5] = [
+    "io.containerd.snapshotter.v1.blockfile",
+    "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper",
+    "io.containerd.snapshotter.v1.erofs",
+    "io.containerd.snapshotter.v1.zfs",
+];
+
+/// A /24 of 10.128.0.0/9 that follows from the node's unique name: bridges of several nodes share the host's
+/// routes.
+fn subnet(unique: &str) -> String {
+    let hash = unique.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+    format!("10.{}.{}.0/24", 128 + (hash >> 8) % 128, hash % 256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(major: u32, minor: u32) -> toml::Table {
+        let environment = Environment {
+            containerd: "/usr/bin/containerd".into(),
+            version: Version { major, minor },
+            path: "/usr/bin".into(),
+            cni: "/usr/lib/cni".into(),
+            may_lower_oom_score: false,
+        };
+        let handlers = ["wasmtime".to_owned()];
+        let settings = Settings {
+            environment: &environment,
+            folder: Path::new("/tmp/node"),
+            handlers: &handlers,
+            sandbox_image: "localhost/pause:1",
+            bridge: "bridge0",
+        };
+        settings.containerd().expect("a configuration").parse().expect("it is TOML")
+    }
+
+    #[test]
+    fn writes_version_2_for_containerd_1_7() {
+        let config = config(1, 7);
+        let cri = &config["plugins"]["io.containerd.grpc.v1.cri"];
+        assert_eq!(config["version"].as_integer(), Some(2));
+        assert_eq!(cri["sandbox_image"].as_str(), Some("localhost/pause:1"));
+        assert_eq!(
+            cri["containerd"]["runtimes"]["wasmtime"]["runtime_type"].as_str(),
+            Some("io.containerd.wasmtime.v1")
+        );
+    }
+
+    #[test]
+    fn writes_version_3_for_containerd_2() {
+        let config = config(2, 1);
+        let runtime = &config["plugins"]["io.containerd.cri.v1.runtime"];
+        assert_eq!(config["version"].as_integer(), Some(3));
+        assert_eq!(runtime["restrict_oom_score_adj"].as_bool(), Some(true), "we lack CAP_SYS_RESOURCE");
+        assert_eq!(runtime["cni"]["bin_dirs"][0].as_str(), Some("/usr/lib/cni"));
+        assert!(
+            self::config(2, 0)["plugins"]["io.containerd.cri.v1.runtime"]["cni"].get("bin_dirs").is_none()
+        );
+    }
+
+    #[test]
+    fn keeps_everything_below_the_nodes_folder() {
+        let text = config(2, 1).to_string();
+        for name in ["root", "state", "c.sock", "opt", "cni"] {
+            assert!(text.contains(&format!("/tmp/node/{name}")), "{name} is not in the folder:\n{text}");
+        }
+    }
+
+    #[test]
+    fn gives_two_bridges_two_subnets() {
+        assert_ne!(subnet("shm-aaaaaa"), subnet("shm-aaaaab"));
+    }
+}

@@ -1,0 +1,155 @@
+//! The private containerd: its files, its process, and its log.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::config::{CNI, SOCKET, Settings};
+use crate::environment::{Environment, handlers};
+use crate::error::{Error, ErrorKind, Result};
+use crate::guardian::Guardian;
+use crate::traces::Traces;
+
+/// What a daemon is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) shims: Option<PathBuf>,
+    pub(crate) containerd: Option<PathBuf>,
+    pub(crate) sandbox_image: String,
+    pub(crate) in_memory: bool,
+}
+
+/// A running containerd that serves.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) folder: PathBuf,
+    pub(crate) traces: Traces,
+    pub(crate) version: String,
+    guardian: Guardian,
+    log: File,
+}
+
+impl Daemon {
+    /// Starts containerd, and returns with a client once it serves.
+    pub(crate) fn start(options: &Options) -> Result<(Self, Client)> {
+        let shims = options.shims.as_deref().map(absolute).transpose()?;
+        let environment = Environment::detect(options.containerd.as_deref(), shims.as_deref())?;
+        let handlers = shims.as_deref().map(handlers).transpose()?.unwrap_or_default();
+        let folder = tempfile::Builder::new()
+            .prefix("shimmer-")
+            .tempdir_in(PARENT)
+            .map_err(|error| Error::io(format!("make a folder in {PARENT}"), error))?;
+        let traces = Traces::of(folder.path())?;
+        let settings = Settings {
+            environment: &environment,
+            folder: folder.path(),
+            handlers: &handlers,
+            sandbox_image: &options.sandbox_image,
+            bridge: &traces.bridge(),
+        };
+        write(&folder.path().join(CONFIG), &settings.containerd()?)?;
+        write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
+        let mut daemon = Self::spawn(&environment, folder, traces, options.in_memory)?;
+        let client = daemon.ready()?;
+        Ok((daemon, client))
+    }
+
+    /// The end of the log, at most `limit` bytes of it. Shims log here too.
+    pub(crate) fn log(&self, limit: u64) -> Result<String> {
+        let read = || -> io::Result<Vec<u8>> {
+            let mut log = &self.log;
+            let length = log.metadata()?.len();
+            log.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
+            let mut text = Vec::new();
+            log.take(limit).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        let text = read().map_err(|error| Error::io("read containerd's log", error))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// The process that ends the node when this one is gone.
+    pub(crate) fn guardian(&self) -> u32 {
+        self.guardian.id()
+    }
+
+    /// Ends everything and waits for it.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        self.guardian.stop().map(drop).map_err(|error| Error::io("wait for the node's guardian", error))
+    }
+
+    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, in_memory: bool) -> Result<Self> {
+        let path = folder.path().join("log");
+        let describe = |error| Error::io(format!("open {}", path.display()), error);
+        let written = File::options().create(true).append(true).open(&path).map_err(describe)?;
+        let log = File::open(&path).map_err(describe)?;
+        let memory = in_memory.then(|| folder.path().join("root"));
+        if let Some(memory) = &memory {
+            fs::create_dir(memory).map_err(|error| Error::io(format!("make {}", memory.display()), error))?;
+        }
+        let mut command = Command::new(&environment.containerd);
+        command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
+        let errors = written.try_clone().map_err(describe)?;
+        command.current_dir("/").stdin(Stdio::null()).stdout(written).stderr(errors);
+        let memory = memory.map(|path| c_string(&path)).transpose()?;
+        let guardian = Guardian::start(command, traces.estate(), memory).map_err(|error| {
+            let containerd = environment.containerd.display();
+            Error::io(format!("start {containerd} in a PID and a mount namespace of its own"), error)
+        })?;
+        Ok(Self { folder: folder.keep(), traces, version: String::new(), guardian, log })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
+    fn ready(&mut self) -> Result<Client> {
+        let socket = self.folder.join(SOCKET);
+        let begin = Instant::now();
+        loop {
+            let ended = self.guardian.ended().map_err(|error| Error::io("look after containerd", error))?;
+            if ended.is_some() {
+                return Err(self.failed("ended before it served"));
+            }
+            let attempt = Client::connect(&socket).and_then(|client| Ok((client.version()?, client)));
+            match attempt {
+                Ok((version, client)) => {
+                    self.version = version;
+                    return Ok(client);
+                }
+                Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+                Err(error) => return Err(self.failed(&format!("did not serve within {PATIENCE:?}: {error}"))),
+            }
+        }
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        let log = self.log(TAIL).unwrap_or_else(|error| error.to_string());
+        Error::new(ErrorKind::Daemon, format!("containerd {what}; its log ends with:\n{log}"))
+    }
+}
+
+/// Not the folder that the environment names: sockets below the node's folder must have short paths.
+const PARENT: &str = "/tmp";
+const CONFIG: &str = "config.toml";
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
+const TAIL: u64 = 4096;
+
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    folder.canonicalize().map_err(|error| Error::io(format!("find the shims in {}", folder.display()), error))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
+    written.map_err(|error| Error::io(format!("write {}", path.display()), error))
+}
+
+fn c_string(path: &Path) -> Result<std::ffi::CString> {
+    std::ffi::CString::new(path.as_os_str().as_bytes())
+        .map_err(|error| Error::io(format!("use the path {}", path.display()), error.into()))
+}

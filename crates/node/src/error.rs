@@ -1,0 +1,76 @@
+//! The one error of this crate: a kind to act on, and a sentence that names the thing, the cause and what to
+//! do.
+
+use std::error::Error as StdError;
+use std::io;
+
+use tonic::Code;
+
+/// Result of everything a node does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a node could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a caller can tell apart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// containerd refused a request, or a shim did through it.
+    Containerd {
+        /// The gRPC code of the refusal.
+        code: Code,
+        /// The refusal in containerd's own words.
+        message: String,
+    },
+    /// containerd ended, or did not serve in time; the message holds the end of its log.
+    Daemon,
+    /// This machine or this user lacks something; the message says what to install or to become.
+    Environment,
+    /// An image archive is not what an OCI image archive must be.
+    Image,
+    /// A file of the node could not be read or written.
+    Io,
+    /// Something of a stopped node still exists; the message lists it.
+    Leftovers,
+    /// A container description that no OCI runtime could be given.
+    Spec,
+    /// Something awaited did not happen in time.
+    Timeout,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// `doing` completes "cannot …".
+    pub(crate) fn io(doing: impl AsRef<str>, source: io::Error) -> Self {
+        let message = format!("cannot {}: {source}", doing.as_ref());
+        Self { kind: ErrorKind::Io, message, source: Some(Box::new(source)) }
+    }
+
+    /// `doing` completes "cannot …".
+    pub(crate) fn containerd(doing: impl AsRef<str>, status: &tonic::Status) -> Self {
+        let (code, message) = (status.code(), status.message().to_owned());
+        let sentence = format!("cannot {}: {message} ({code:?})", doing.as_ref());
+        Self::new(ErrorKind::Containerd { code, message }, sentence)
+    }
+
+    /// What went wrong, for a program.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// Whether containerd says that the thing is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::Containerd { code: Code::NotFound, .. })
+    }
+}

@@ -1,0 +1,183 @@
+//! The process that outlives the node's owner, and ends and removes the node whatever becomes of the owner.
+//!
+//! The owner cannot promise to clean up: it may panic with `abort`, or be killed. So the first child it forks
+//! is a guardian, which holds one end of a pipe. However the owner ends, the kernel closes the other end, and
+//! the guardian goes to work: one path for `drop`, panics, Ctrl-C and SIGKILL, and no signal handler in the
+//! owner.
+//!
+//! containerd does not run beside the guardian but in a PID namespace and a mount namespace of its own.
+//! Killing the first process of a PID namespace makes the kernel kill every other one in it, shims and
+//! containers that left their session included, and the mounts go with the last process. So no list of
+//! processes has to be right:
+//!
+//! ```text
+//! owner ── guardian ── init (PID 1 of the node: reaps) ── containerd, shims, containers
+//! ```
+//!
+//! The guardian is forked from a program with threads, so it does not allocate and takes no lock.
+
+use std::ffi::CString;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+use crate::removal::Estate;
+
+/// The owner's handle of its guardian: while it exists, the node may live.
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    child: Child,
+    lifeline: Option<PipeWriter>,
+}
+
+impl Guardian {
+    /// Runs `command` inside a node of its own; `memory` names a folder to put in memory. Everything of
+    /// `estate` is removed once the command has ended or the owner has.
+    pub(crate) fn start(mut command: Command, estate: Estate, memory: Option<CString>) -> io::Result<Self> {
+        let (reader, lifeline) = io::pipe()?;
+        let plan = Plan { estate, memory, lifeline: reader };
+        // SAFETY: the closure runs between fork and exec. It makes system calls on memory prepared before the
+        // fork; it neither allocates nor takes a lock, as the module docs promise.
+        unsafe { command.pre_exec(move || plan.carry_out()) };
+        let child = command.spawn()?;
+        Ok(Self { child, lifeline: Some(lifeline) })
+    }
+
+    /// The guardian's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the guardian ended, if it has: because containerd did.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Ends the node and waits until nothing of it is left; fails where something is.
+    pub(crate) fn stop(&mut self) -> io::Result<ExitStatus> {
+        self.lifeline = None;
+        self.child.wait()
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        // A destructor has nobody to report to; `stop` is for those who want to know.
+        let _unreported = self.stop();
+    }
+}
+
+struct Plan {
+    estate: Estate,
+    memory: Option<CString>,
+    lifeline: PipeReader,
+}
+
+impl Plan {
+    /// Splits the forked process in three; returns only in the one that becomes containerd.
+    fn carry_out(&self) -> io::Result<()> {
+        rustix::process::setsid()?;
+        unshare(UnshareFlags::NEWPID)?;
+        if let Some(init) = fork()? {
+            self.guard(init);
+        }
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        unshare(UnshareFlags::NEWNS)?;
+        self.mount()?;
+        if let Some(containerd) = fork()? {
+            reap(containerd);
+        }
+        Ok(())
+    }
+
+    /// Mounts of the host appear in the node, but none of the node's in the host. `/run` is empty: shims put
+    /// their sockets, runc its state and CRI its network namespaces there, whatever containerd's settings
+    /// say.
+    fn mount(&self) -> rustix::io::Result<()> {
+        mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+        mount_change(c"/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?;
+        let quiet = MountFlags::NOSUID | MountFlags::NODEV;
+        mount(c"proc", c"/proc", c"proc", quiet | MountFlags::NOEXEC, None)?;
+        mount(c"tmpfs", c"/run", c"tmpfs", quiet, Some(c"mode=755"))?;
+        if let Some(folder) = &self.memory {
+            mount(c"tmpfs", folder.as_c_str(), c"tmpfs", MountFlags::empty(), Some(c"mode=700"))?;
+        }
+        Ok(())
+    }
+
+    /// The guardian: waits for the end of the owner or of the node, then ends and removes the node.
+    fn guard(&self, init: Pid) -> ! {
+        close_all_but(self.lifeline.as_raw_fd());
+        ignore_stop_signals();
+        if let Ok(pidfd) = pidfd_open(init, PidfdFlags::empty()) {
+            let mut ends =
+                [PollFd::new(&self.lifeline, PollFlags::empty()), PollFd::new(&pidfd, PollFlags::IN)];
+            while let Err(rustix::io::Errno::INTR) = poll(&mut ends, None) {}
+        }
+        self.estate.thaw();
+        let _already_ended = kill_process(init, Signal::KILL);
+        while let Err(rustix::io::Errno::INTR) = waitpid(Some(init), WaitOptions::empty()) {}
+        exit(i32::from(!self.estate.remove()))
+    }
+}
+
+/// PID 1 of the node: orphans are its children, so it reaps; when containerd ends, so does the node.
+fn reap(containerd: Pid) -> ! {
+    close_all_but(-1);
+    loop {
+        match waitpid(None, WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == containerd => exit(status.exit_status().unwrap_or(1)),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => exit(1),
+        }
+    }
+}
+
+/// Descriptors of other nodes and of the owner's files must not stay open here, or their ends are never seen.
+fn close_all_but(kept: RawFd) {
+    let ranges: [(u32, u32); 2] = match u32::try_from(kept) {
+        Ok(kept) if kept > 3 => [(3, kept - 1), (kept + 1, u32::MAX)],
+        Ok(kept) => [(kept + 1, u32::MAX), (kept + 1, u32::MAX)],
+        Err(_) => [(3, u32::MAX), (3, u32::MAX)],
+    };
+    for (first, last) in ranges {
+        // SAFETY: nothing in this process uses a descriptor above 2 except `kept`, which no range contains.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
+}
+
+/// Ctrl-C reaches the owner, and its end reaches us; a signal to us must not keep anything from being
+/// removed.
+fn ignore_stop_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE] {
+        // SAFETY: SIG_IGN is a valid disposition for these signals, and no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
+    // SAFETY: the calling process is a fresh fork with one thread; neither flag shares or unshares
+    // descriptors.
+    unsafe { unshare_unsafe(flags) }
+}
+
+/// The child's id in the parent, nothing in the child.
+fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: both sides go on with system calls only, as the module docs promise.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        id => Ok(Pid::from_raw(id)),
+    }
+}
+
+fn exit(code: i32) -> ! {
+    // SAFETY: ends the process without running the owner's exit handlers, which are not ours to run.
+    unsafe { libc::_exit(code) }
+}
