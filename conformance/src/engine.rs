@@ -13,12 +13,15 @@ use shimmer_engine::{Compiled, Directory, Engine, Error, Exit, Guest, Info, Prog
 use tempfile::TempDir;
 
 use crate::case::{Case, Level, Seen};
+use crate::guests::HELLO;
 
 /// What tells a child from its parent: this word, the case, the form, a folder.
 const CHILD: &str = "--as-host-of";
 /// Where a child says why the guest did not run, in its folder.
 const REFUSAL: &str = "refusal";
 const TRAP: u8 = 134;
+/// The form of a program that is a compiled file of nobody's.
+const STALE: &str = "stale";
 
 /// One trial for each case and each form of a program: source, and compiled file.
 pub(crate) fn trials(info: &Info) -> Vec<Trial> {
@@ -35,8 +38,26 @@ pub(crate) fn trials(info: &Info) -> Vec<Trial> {
                 case.judge(&info, seen).map_err(Failed::from)
             })
         })
-        .chain([table])
+        .chain([table, stale()])
         .collect()
+}
+
+/// A compiled file that is none must be refused as stale, and not be executed, interpreted or crashed on.
+fn stale() -> Trial {
+    Trial::test("refusal/stale-compiled-file", || {
+        let case = Case::new("program/module", HELLO);
+        match observe(&case, STALE)? {
+            Seen::Refused { sentence }
+                if sentence.contains("compile it again") && sentence.contains(case.name) =>
+            {
+                Ok(())
+            }
+            other => {
+                Err(format!("expected a refusal that says to compile again, but saw {}", other.describe())
+                    .into())
+            }
+        }
+    })
 }
 
 /// Compares the engine's row in the README with what the engine claims.
@@ -110,7 +131,11 @@ fn host(engine: &dyn Engine, case: &Case, form: &str, folder: &Path) -> Result<E
     let function = case.function.strip_prefix('#').unwrap_or("_start");
     let source = Source::parse(case.program.to_vec()).map_err(named)?;
     engine.info().admit(source.needs(), function).map_err(named)?;
-    let program = if form == "source" { Program::Source(source) } else { compile(engine, source, folder)? };
+    let program = match form {
+        "source" => Program::Source(source),
+        STALE => not_compiled(&source, folder)?,
+        _ => compile(engine, source, folder)?,
+    };
     let instance = engine.load(program).map_err(named)?;
     let (stop, _stopper) = Stop::pair()?;
     let mut args = vec![format!("/{}", case.name)];
@@ -125,6 +150,14 @@ fn host(engine: &dyn Engine, case: &Case, form: &str, folder: &Path) -> Result<E
         stop,
     };
     instance.run(&guest)
+}
+
+/// What a cache might hold after a crash.
+fn not_compiled(source: &Source, folder: &Path) -> Result<Program> {
+    let output = folder.join("compiled");
+    fs::write(&output, "neither native code nor WebAssembly")?;
+    // SAFETY: not kept, on purpose; but the bytes are text, which no engine takes for code.
+    Ok(Program::Compiled(unsafe { Compiled::trust(File::open(&output)?, source.needs().clone()) }))
 }
 
 fn compile(engine: &dyn Engine, source: Source, folder: &Path) -> Result<Program> {
