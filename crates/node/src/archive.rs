@@ -134,13 +134,17 @@ pub(crate) struct Platform {
 impl Platform {
     /// Whether this machine runs it: its own programs, or WebAssembly.
     pub(crate) fn runs_here(&self) -> bool {
-        let host = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        (self.os == "linux" && self.architecture == host)
+        (self.os == "linux" && self.architecture == architecture())
             || (self.os.starts_with("wasi") && self.architecture == "wasm")
+    }
+}
+
+/// This machine's architecture, in the words of the OCI.
+pub(crate) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Client {
     runtime: Runtime,
     api: Api,
+    limit: Duration,
 }
 
 impl Client {
@@ -28,7 +29,12 @@ impl Client {
         let api = runtime.block_on(Api::from_path(socket)).map_err(|error| {
             Error::io(format!("connect to {}", socket.display()), std::io::Error::other(error))
         })?;
-        Ok(Self { runtime, api })
+        Ok(Self { runtime, api, limit: LIMIT })
+    }
+
+    /// The same, where no call is waited for longer than `limit`.
+    pub(crate) fn limited(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     pub(crate) fn api(&self) -> &Api {
@@ -41,13 +47,18 @@ impl Client {
         Ok(answer.version.split(['+', '~']).next().unwrap_or_default().trim_start_matches('v').to_owned())
     }
 
+    /// How long a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Waits for one call; `doing` completes "cannot …".
     pub(crate) fn wait<T>(
         &self,
         doing: impl AsRef<str>,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T> {
-        self.wait_at_most(LIMIT, doing, call)
+        self.wait_at_most(self.limit, doing, call)
     }
 
     /// Waits for one call, but not longer than `limit`.
@@ -93,10 +104,10 @@ impl fmt::Debug for Client {
 }
 
 /// No call may hang for ever; the longest is a shim that compiles a large program.
-const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
-/// The containerd namespace that images and containers of a node live in.
-const NAMESPACE: &str = "shimmer";
+/// The containerd namespace that images and containers of a node live in: CRI's, which sees images in no other.
+const NAMESPACE: &str = "k8s.io";
 
 /// A message as a request in our namespace.
 pub(crate) fn request<T>(message: T) -> Request<T> {

@@ -13,11 +13,13 @@ use prost_types::Any;
 
 use crate::client::{Client, request};
 use crate::error::{Error, Result};
+use crate::handle::Handle;
 use crate::image::unique;
 use crate::snapshot::{self, SNAPSHOTTER};
 use crate::spec::ContainerSpec;
+use crate::status::Phases;
 use crate::stdio::Stdio;
-use crate::task::Task;
+use crate::task::{Origin, Task};
 
 /// A container that exists but does not run. Dropped, it is deleted.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct Container {
     client: Arc<Client>,
     spec: ContainerSpec,
     rootfs: Vec<types::Mount>,
-    pipes: PathBuf,
+    origin: Origin,
     prepare: Duration,
     is_deleted: bool,
 }
@@ -42,8 +44,9 @@ impl Container {
         let oci = spec.oci(parent)?;
         // From here on, dropping removes what was made. The record comes first: it keeps the snapshot, of
         // which nothing else knows, from being collected as garbage.
+        let origin = Origin { process: oci["process"].clone(), pipes };
         let mut container =
-            Self { client, spec, rootfs: Vec::new(), pipes, prepare: Duration::ZERO, is_deleted: true };
+            Self { client, spec, rootfs: Vec::new(), origin, prepare: Duration::ZERO, is_deleted: true };
         container.record(&oci)?;
         container.is_deleted = false;
         let spec = &container.spec;
@@ -62,7 +65,17 @@ impl Container {
     /// # Errors
     /// [`Containerd`](crate::ErrorKind::Containerd), with the shim's own words, where the shim refuses.
     pub fn create(&self) -> Result<Task> {
-        let stdio = Stdio::new(self.pipes.join(unique(self.id())), self.spec.stdin.clone())?;
+        self.create_within(self.client.limit())
+    }
+
+    /// As [`create`](Self::create), by a shim that may not answer at all.
+    ///
+    /// # Errors
+    /// [`Timeout`](crate::ErrorKind::Timeout) besides, where it has not within `timeout`; containerd then removes
+    /// what there is.
+    pub fn create_within(&self, timeout: Duration) -> Result<Task> {
+        let pipes = self.origin.pipes.join(unique(self.id()));
+        let stdio = Stdio::new(pipes, self.spec.input.clone(), self.spec.terminal)?;
         let [stdin, stdout, stderr] = stdio.paths();
         let message = CreateTaskRequest {
             container_id: self.id().into(),
@@ -70,14 +83,16 @@ impl Container {
             stdin,
             stdout,
             stderr,
+            terminal: self.spec.terminal,
             ..CreateTaskRequest::default()
         };
         let begin = Instant::now();
         let doing = format!("create the task {}", self.id());
-        let created = self.client.wait(doing, self.client.api().tasks().create(request(message)))?;
-        let phases =
-            crate::Phases { prepare: self.prepare, create: begin.elapsed(), ..crate::Phases::default() };
-        Ok(Task::new(Arc::clone(&self.client), self.id().into(), created.pid, stdio, phases))
+        let call = async { self.client.api().tasks().create(request(message)).await };
+        let created = self.client.wait_at_most(timeout, doing, call)?;
+        let phases = Phases { prepare: self.prepare, create: begin.elapsed(), ..Phases::default() };
+        let handle = Handle::task(Arc::clone(&self.client), self.id());
+        Ok(Task::new(handle, created.pid, stdio, phases, self.origin.clone()))
     }
 
     /// Deletes the container, and its files with it. Its task must be deleted.

@@ -1,10 +1,12 @@
 //! The private containerd: its files, its process, and its log.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -14,6 +16,7 @@ use crate::config::{CNI, SOCKET, Settings};
 use crate::environment::{Environment, handlers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardian::Guardian;
+use crate::process::{self, Process};
 use crate::traces::Traces;
 
 /// What a daemon is started with.
@@ -23,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) containerd: Option<PathBuf>,
     pub(crate) sandbox_image: String,
     pub(crate) in_memory: bool,
+    /// How long containerd may take to answer a call.
+    pub(crate) patience: Duration,
 }
 
 /// A running containerd that serves.
@@ -33,6 +38,7 @@ pub(crate) struct Daemon {
     pub(crate) version: String,
     guardian: Guardian,
     log: File,
+    restart: Mutex<()>,
 }
 
 impl Daemon {
@@ -56,21 +62,38 @@ impl Daemon {
         write(&folder.path().join(CONFIG), &settings.containerd()?)?;
         write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
         let mut daemon = Self::spawn(&environment, folder, traces, options.in_memory)?;
-        let client = daemon.ready()?;
+        let client = daemon.ready()?.limited(options.patience);
+        daemon.version = client.version()?;
         Ok((daemon, client))
     }
 
-    /// The end of the log, at most `limit` bytes of it. Shims log here too.
-    pub(crate) fn log(&self, limit: u64) -> Result<String> {
-        let read = || -> io::Result<Vec<u8>> {
-            let mut log = &self.log;
-            let length = log.metadata()?.len();
-            log.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
-            let mut text = Vec::new();
-            log.take(limit).read_to_end(&mut text)?;
-            Ok(text)
-        };
-        let text = read().map_err(|error| Error::io("read containerd's log", error))?;
+    /// Kills containerd and starts it again, while shims and containers live on; returns once it serves and
+    /// `client` has found it.
+    pub(crate) fn restart(&self, client: &Client) -> Result<()> {
+        let _one_at_a_time = self.restart.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = self.folder.join(CONFIG);
+        let is_containerd = |process: &Process| process.args.iter().any(|arg| Path::new(arg) == config);
+        let processes = process::below(self.guardian())?;
+        let containerd = processes.iter().find(|process| is_containerd(process));
+        let containerd = containerd.ok_or_else(|| self.failed("is not there to be restarted"))?;
+        self.guardian
+            .expect_restart()
+            .and_then(|()| Ok(process::kill(containerd.pid)?))
+            .map_err(|error| Error::io("kill containerd", error))?;
+        self.ready()?;
+        // A connection that has broken says so once.
+        client.version().or_else(|_broken| client.version()).map(drop)
+    }
+
+    /// How much has been logged, in bytes.
+    pub(crate) fn log_len(&self) -> Result<u64> {
+        self.log.metadata().map(|metadata| metadata.len()).map_err(unreadable_log)
+    }
+
+    /// The log from byte `start` on. Shims log here too.
+    pub(crate) fn log_since(&self, start: u64) -> Result<String> {
+        let mut text = vec![0; usize::try_from(self.log_len()?.saturating_sub(start)).unwrap_or_default()];
+        self.log.read_exact_at(&mut text, start).map_err(unreadable_log)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
@@ -102,11 +125,12 @@ impl Daemon {
             let containerd = environment.containerd.display();
             Error::io(format!("start {containerd} in a PID and a mount namespace of its own"), error)
         })?;
-        Ok(Self { folder: folder.keep(), traces, version: String::new(), guardian, log })
+        let restart = Mutex::default();
+        Ok(Self { folder: folder.keep(), traces, version: String::new(), guardian, log, restart })
     }
 
     #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
-    fn ready(&mut self) -> Result<Client> {
+    fn ready(&self) -> Result<Client> {
         let socket = self.folder.join(SOCKET);
         let begin = Instant::now();
         loop {
@@ -114,12 +138,9 @@ impl Daemon {
             if ended.is_some() {
                 return Err(self.failed("ended before it served"));
             }
-            let attempt = Client::connect(&socket).and_then(|client| Ok((client.version()?, client)));
+            let attempt = Client::connect(&socket).and_then(|client| client.version().map(|_| client));
             match attempt {
-                Ok((version, client)) => {
-                    self.version = version;
-                    return Ok(client);
-                }
+                Ok(client) => return Ok(client),
                 Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
                 Err(error) => return Err(self.failed(&format!("did not serve within {PATIENCE:?}: {error}"))),
             }
@@ -127,17 +148,22 @@ impl Daemon {
     }
 
     fn failed(&self, what: &str) -> Error {
-        let log = self.log(TAIL).unwrap_or_else(|error| error.to_string());
+        let tail = self.log_len().and_then(|length| self.log_since(length.saturating_sub(TAIL)));
+        let log = tail.unwrap_or_else(|error| error.to_string());
         Error::new(ErrorKind::Daemon, format!("containerd {what}; its log ends with:\n{log}"))
     }
 }
 
 /// Not the folder that the environment names: sockets below the node's folder must have short paths.
-const PARENT: &str = "/tmp";
+pub(crate) const PARENT: &str = "/tmp";
 const CONFIG: &str = "config.toml";
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 const TAIL: u64 = 4096;
+
+fn unreadable_log(error: io::Error) -> Error {
+    Error::io("read containerd's log", error)
+}
 
 fn absolute(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|error| Error::io(format!("find the shims in {}", folder.display()), error))

@@ -89,6 +89,14 @@ impl Version {
     }
 }
 
+/// The shim of `runc`, which containerd brings along.
+///
+/// # Errors
+/// [`Environment`](ErrorKind::Environment) where it is not in `PATH`.
+pub fn runc_shim() -> Result<PathBuf> {
+    find(RUNC_SHIM).ok_or_else(|| missing(RUNC_SHIM, "in PATH"))
+}
+
 /// The runtime handlers that the shims of `folder` provide: `wasmtime` for `containerd-shim-wasmtime-v1`.
 pub(crate) fn handlers(folder: &Path) -> Result<Vec<String>> {
     let describe = |error| Error::io(format!("read the folder of shims, {}", folder.display()), error);

@@ -23,6 +23,8 @@ pub struct Error {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// containerd, or a shim through it, answered something else than its interface says.
+    Answer,
     /// containerd refused a request, or a shim did through it.
     Containerd {
         /// The gRPC code of the refusal.
@@ -40,6 +42,8 @@ pub enum ErrorKind {
     Io,
     /// Something of a stopped node still exists; the message lists it.
     Leftovers,
+    /// Only a node that was started here can do that, not one that was connected to.
+    NotPrivate,
     /// A container description that no OCI runtime could be given.
     Spec,
     /// Something awaited did not happen in time.

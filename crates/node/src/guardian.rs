@@ -14,17 +14,21 @@
 //! owner ── guardian ── init (PID 1 of the node: reaps) ── containerd, shims, containers
 //! ```
 //!
+//! containerd may be restarted under its shims: the owner writes a byte into the same pipe before it kills
+//! containerd, and init, which finds that byte, forks a containerd again where it would have ended the node.
+//!
 //! The guardian is forked from a program with threads, so it does not allocate and takes no lock.
 
 use std::ffi::CString;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, wait, waitpid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::removal::Estate;
@@ -32,7 +36,8 @@ use crate::removal::Estate;
 /// The owner's handle of its guardian: while it exists, the node may live.
 #[derive(Debug)]
 pub(crate) struct Guardian {
-    child: Child,
+    id: u32,
+    child: Mutex<Child>,
     lifeline: Option<PipeWriter>,
 }
 
@@ -46,23 +51,33 @@ impl Guardian {
         // fork; it neither allocates nor takes a lock, as the module docs promise.
         unsafe { command.pre_exec(move || plan.carry_out()) };
         let child = command.spawn()?;
-        Ok(Self { child, lifeline: Some(lifeline) })
+        Ok(Self { id: child.id(), child: Mutex::new(child), lifeline: Some(lifeline) })
     }
 
     /// The guardian's process id.
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.id
     }
 
     /// How the guardian ended, if it has: because containerd did.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+    pub(crate) fn ended(&self) -> io::Result<Option<ExitStatus>> {
+        self.child().try_wait()
+    }
+
+    /// Lets the next end of containerd be followed by its restart, and not by the node's end.
+    pub(crate) fn expect_restart(&self) -> io::Result<()> {
+        self.lifeline.as_ref().map_or(Ok(()), |mut lifeline| lifeline.write_all(&[RESTART]))
     }
 
     /// Ends the node and waits until nothing of it is left; fails where something is.
     pub(crate) fn stop(&mut self) -> io::Result<ExitStatus> {
         self.lifeline = None;
-        self.child.wait()
+        self.child().wait()
+    }
+
+    /// The handle is whole after every call, so a panic elsewhere does not spoil it.
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +95,8 @@ struct Plan {
 }
 
 impl Plan {
-    /// Splits the forked process in three; returns only in the one that becomes containerd.
+    /// Splits the forked process in three; returns only in the one that becomes containerd, and again in each
+    /// that becomes it after a restart. A restart that cannot execute it can tell nobody, and ends the node.
     fn carry_out(&self) -> io::Result<()> {
         rustix::process::setsid()?;
         unshare(UnshareFlags::NEWPID)?;
@@ -90,8 +106,8 @@ impl Plan {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         unshare(UnshareFlags::NEWNS)?;
         self.mount()?;
-        if let Some(containerd) = fork()? {
-            reap(containerd);
+        while let Some(containerd) = fork()? {
+            self.reap(containerd);
         }
         Ok(())
     }
@@ -125,29 +141,39 @@ impl Plan {
         while let Err(rustix::io::Errno::INTR) = waitpid(Some(init), WaitOptions::empty()) {}
         exit(i32::from(!self.estate.remove()))
     }
-}
 
-/// PID 1 of the node: orphans are its children, so it reaps; when containerd ends, so does the node.
-fn reap(containerd: Pid) -> ! {
-    close_all_but(-1);
-    loop {
-        match waitpid(None, WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == containerd => exit(status.exit_status().unwrap_or(1)),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => exit(1),
+    /// PID 1 of the node: orphans are its children, so it reaps. When containerd ends, so does the node, except
+    /// where the owner has asked for a restart: then this returns.
+    fn reap(&self, containerd: Pid) {
+        close_all_but(self.lifeline.as_raw_fd());
+        loop {
+            match wait(WaitOptions::empty()) {
+                Ok(Some((pid, _))) if pid == containerd && self.wants_restart() => return,
+                Ok(Some((pid, status))) if pid == containerd => exit(status.exit_status().unwrap_or(1)),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => exit(1),
+            }
         }
+    }
+
+    /// Whether the owner has asked for a restart since the last one.
+    fn wants_restart(&self) -> bool {
+        let mut end = [PollFd::new(&self.lifeline, PollFlags::IN)];
+        let has_asked = poll(&mut end, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+            && end[0].revents().contains(PollFlags::IN);
+        has_asked && rustix::io::read(&self.lifeline, &mut [0]).is_ok_and(|length| length == 1)
     }
 }
 
+/// Any byte would do.
+const RESTART: u8 = b'r';
+
 /// Descriptors of other nodes and of the owner's files must not stay open here, or their ends are never seen.
 fn close_all_but(kept: RawFd) {
-    let ranges: [(u32, u32); 2] = match u32::try_from(kept) {
-        Ok(kept) if kept > 3 => [(3, kept - 1), (kept + 1, u32::MAX)],
-        Ok(kept) => [(kept + 1, u32::MAX), (kept + 1, u32::MAX)],
-        Err(_) => [(3, u32::MAX), (3, u32::MAX)],
-    };
-    for (first, last) in ranges {
-        // SAFETY: nothing in this process uses a descriptor above 2 except `kept`, which no range contains.
+    let kept = kept.cast_unsigned();
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept.max(2) + 1, u32::MAX)] {
+        // SAFETY: nothing in this process uses a descriptor above 2 except `kept`, which no range contains; an
+        // empty range is refused.
         unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
     }
 }

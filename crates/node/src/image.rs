@@ -5,8 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use containerd_client::services::v1::{
-    CreateImageRequest, CreateRequest, DeleteRequest, Image as Record, UpdateImageRequest, WriteAction,
-    WriteContentRequest,
+    CreateImageRequest, CreateRequest, DeleteImageRequest, DeleteRequest, Image as Record, ListImagesRequest,
+    UpdateImageRequest, WriteAction, WriteContentRequest,
 };
 use containerd_client::types;
 use prost_types::FieldMask;
@@ -23,6 +23,8 @@ use crate::snapshot;
 pub struct Image {
     name: String,
     digest: String,
+    /// The digest of its configuration, which is what CRI calls its id.
+    pub(crate) id: String,
     pub(crate) process: Process,
     /// The snapshot that its containers start from; none where the image is no root filesystem.
     pub(crate) snapshot: Option<String>,
@@ -41,7 +43,13 @@ impl Image {
 
     #[cfg(test)]
     pub(crate) fn fake(process: Process) -> Self {
-        Self { name: "fake".into(), digest: "sha256:aa".into(), process, snapshot: None }
+        Self {
+            name: "fake".into(),
+            digest: "sha256:aa".into(),
+            id: "sha256:bb".into(),
+            process,
+            snapshot: None,
+        }
     }
 }
 
@@ -55,6 +63,29 @@ pub(crate) fn import(client: &Client, path: &Path) -> Result<Vec<Image>> {
     let lease = Lease::new(client)?;
     let importer = Importer { client, lease: &lease };
     roots.iter().map(|root| importer.image(&mut archive, root)).collect()
+}
+
+/// The images that `path` would bring: the name of each and the digest that it would stand for.
+pub(crate) fn named(path: &Path) -> Result<Vec<(String, String)>> {
+    let roots = Archive::open(path)?.index()?.manifests;
+    let named = |root: Descriptor| Some((root.image_name()?.to_owned(), root.digest));
+    Ok(roots.into_iter().filter_map(named).collect())
+}
+
+/// Removes an image, and what no other image needs of its content.
+pub(crate) fn remove(client: &Client, name: &str) -> Result<()> {
+    let message = DeleteImageRequest { name: name.to_owned(), sync: true, ..DeleteImageRequest::default() };
+    let outcome =
+        client.wait(format!("remove the image {name}"), client.api().images().delete(request(message)));
+    outcome.map(drop).or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+}
+
+/// All images: the name of each, and the digest that it stands for.
+pub(crate) fn all(client: &Client) -> Result<HashMap<String, String>> {
+    let message = ListImagesRequest { filters: Vec::new() };
+    let answer = client.wait("list the images", client.api().images().list(request(message)))?;
+    let named = |image: Record| (image.name, image.target.unwrap_or_default().digest);
+    Ok(answer.images.into_iter().map(named).collect())
 }
 
 struct Importer<'a> {
@@ -75,7 +106,8 @@ impl Importer<'_> {
         let layers = filesystem(archive, manifest, &configuration)?;
         let snapshot = snapshot::unpack(self.client, &self.lease.id, &manifest.config, &layers)?;
         self.record(&name, root)?;
-        Ok(Image { name, digest: root.digest.clone(), process: configuration.config, snapshot })
+        let (digest, id) = (root.digest.clone(), manifest.config.digest.clone());
+        Ok(Image { name, digest, id, process: configuration.config, snapshot })
     }
 
     /// Stores `root` and everything below it; returns the image manifests found, with what describes them.
@@ -202,7 +234,7 @@ fn reference(name: &str, target: &Descriptor) -> (String, String) {
     (format!("containerd.io/gc.ref.content.{name}"), target.digest.clone())
 }
 
-fn has_code(error: &Error, wanted: Code) -> bool {
+pub(crate) fn has_code(error: &Error, wanted: Code) -> bool {
     matches!(error.kind(), ErrorKind::Containerd { code, .. } if *code == wanted)
 }
 

@@ -1,8 +1,9 @@
 //! What containerd has and how it is: content and plugins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use containerd_client::services::v1::{ListContentRequest, PluginsRequest};
+use containerd_client::services::v1::{Info, ListContentRequest, PluginsRequest, UpdateRequest};
+use prost_types::FieldMask;
 
 use crate::client::{Client, request};
 use crate::error::Result;
@@ -29,11 +30,18 @@ pub struct Plugin {
     pub error: Option<String>,
 }
 
+impl Plugin {
+    /// Whether it is CRI, and serves.
+    pub(crate) fn is_cri(&self) -> bool {
+        self.kind == "io.containerd.grpc.v1" && self.id == "cri" && self.error.is_none()
+    }
+}
+
 /// All blobs, by digest.
 pub(crate) fn content(client: &Client) -> Result<Vec<Blob>> {
     let message = ListContentRequest { filters: Vec::new() };
     let pages = client.collect("list the content", client.api().content().list(request(message)))?;
-    let blob = |info: containerd_client::services::v1::Info| Blob {
+    let blob = |info: Info| Blob {
         digest: info.digest,
         size: u64::try_from(info.size).unwrap_or_default(),
         labels: info.labels.into_iter().collect(),
@@ -41,6 +49,16 @@ pub(crate) fn content(client: &Client) -> Result<Vec<Blob>> {
     let mut blobs: Vec<_> = pages.into_iter().flat_map(|page| page.info).map(blob).collect();
     blobs.sort_by(|one, other| one.digest.cmp(&other.digest));
     Ok(blobs)
+}
+
+/// Gives a blob one more label, or another value of it.
+pub(crate) fn label(client: &Client, digest: &str, name: &str, value: &str) -> Result<()> {
+    let labels = HashMap::from([(name.to_owned(), value.to_owned())]);
+    let info = Info { digest: digest.to_owned(), labels, ..Info::default() };
+    let update_mask = Some(FieldMask { paths: vec![format!("labels.{name}")] });
+    let message = UpdateRequest { info: Some(info), update_mask };
+    let doing = format!("label the blob {digest}");
+    client.wait(doing, client.api().content().update(request(message))).map(drop)
 }
 
 /// All plugins.

@@ -21,20 +21,35 @@
 //! once.
 
 mod archive;
+mod builder;
+mod capture;
 mod client;
 mod config;
+mod connection;
 mod container;
+pub mod cri;
 mod daemon;
 mod environment;
 mod error;
+mod event;
+mod exec;
+mod feed;
 mod guardian;
+mod handle;
+mod host;
 mod image;
 mod inspection;
+mod listing;
+mod metrics;
+mod mount;
 mod network;
+mod oci;
 mod process;
 mod removal;
+mod resources;
 mod snapshot;
 mod spec;
+mod status;
 mod stdio;
 mod task;
 mod traces;
@@ -42,24 +57,36 @@ mod traces;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use crate::builder::NodeBuilder;
 pub use crate::container::Container;
+pub use crate::environment::runc_shim;
 pub use crate::error::{Error, ErrorKind, Result};
+pub use crate::event::{Event, Events};
+pub use crate::exec::{Exec, ExecSpec};
 pub use crate::image::Image;
 pub use crate::inspection::{Blob, Plugin};
+pub use crate::listing::Listed;
+pub use crate::metrics::Metrics;
+pub use crate::mount::Access;
 pub use crate::process::Process;
-pub use crate::spec::{Access, ContainerSpec};
-pub use crate::task::{ExitStatus, Output, Phases, State, Task};
+pub use crate::resources::Resources;
+pub use crate::spec::{ContainerSpec, Hook};
+pub use crate::status::{ExitStatus, Output, Phases, State};
+pub use crate::task::{Task, Waiter};
 pub use crate::traces::Traces;
 pub use tonic::Code;
 
 use crate::client::Client;
-use crate::daemon::{Daemon, Options};
+use crate::connection::Connection;
+use crate::cri::Cri;
+use crate::host::Host;
 
-/// A private containerd that serves. Dropped, it ends, and everything of it is removed.
+/// A containerd that serves: a private one, or one that was there before. Dropped, a private one ends, and
+/// everything of the node is removed.
 #[derive(Debug)]
 pub struct Node {
     client: Arc<Client>,
-    daemon: Daemon,
+    host: Host,
 }
 
 impl Node {
@@ -68,14 +95,28 @@ impl Node {
         NodeBuilder::default()
     }
 
+    /// A node on a containerd that is not ours and goes on when the node is dropped. Images that it imports
+    /// and its containers are in CRI's namespace, and their cgroups below one of the node's own; the images
+    /// go with it. Who holds containers must drop them before.
+    ///
+    /// What needs a containerd that nobody else uses, as its log, fails with
+    /// [`NotPrivate`](ErrorKind::NotPrivate).
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) where nobody listens on `socket`.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let connection = Connection::open(socket)?;
+        Ok(Self { client: connection.client(), host: Host::Foreign(connection) })
+    }
+
     /// containerd's version, for example `2.1.9`.
     pub fn version(&self) -> &str {
-        &self.daemon.version
+        self.host.version()
     }
 
     /// The socket that containerd serves gRPC on, CRI included.
     pub fn socket(&self) -> PathBuf {
-        self.daemon.folder.join(config::SOCKET)
+        self.host.socket()
     }
 
     /// Imports every image of an OCI image archive (a tar, not compressed) and unpacks those for this
@@ -83,20 +124,37 @@ impl Node {
     ///
     /// # Errors
     /// [`Image`](ErrorKind::Image) where it is no such archive, [`Containerd`](ErrorKind::Containerd) where a
-    /// blob is not what its digest says or cannot be unpacked.
+    /// blob is not what its digest says or cannot be unpacked, or with `AlreadyExists` where somebody else's
+    /// containerd has another image of that name.
     pub fn import(&self, archive: &Path) -> Result<Vec<Image>> {
-        image::import(&self.client, archive)
+        match &self.host {
+            Host::Private(_) => image::import(&self.client, archive),
+            Host::Foreign(connection) => connection.import(archive),
+        }
+    }
+
+    /// The CRI of the node; a private one has the image that pod sandboxes are made from.
+    ///
+    /// # Errors
+    /// [`Environment`](ErrorKind::Environment) where busybox is missing, which that image is made of.
+    pub fn cri(&self) -> Result<Cri> {
+        let (client, logs) = (Arc::clone(&self.client), self.host.folder().join("pods"));
+        match &self.host {
+            Host::Private(daemon) => {
+                Cri::new(client, logs, Some(daemon.traces.name().to_owned())).with_pause_image()
+            }
+            Host::Foreign(_) => Ok(Cri::new(client, logs, None)),
+        }
     }
 
     /// Makes a container, without running it.
     ///
     /// # Errors
     /// [`Spec`](ErrorKind::Spec) where `spec` describes none, [`Containerd`](ErrorKind::Containerd) for
-    /// example with
-    /// `AlreadyExists` where its id is taken.
+    /// example with `AlreadyExists` where its id is taken.
     pub fn container(&self, spec: ContainerSpec) -> Result<Container> {
-        let pipes = self.daemon.folder.join("io");
-        Container::new(Arc::clone(&self.client), spec, self.daemon.traces.name(), pipes)
+        let pipes = self.host.folder().join("io");
+        Container::new(Arc::clone(&self.client), spec, self.host.traces().name(), pipes)
     }
 
     /// Runs a container to its end and deletes it, also where something fails on the way.
@@ -119,29 +177,59 @@ impl Node {
         inspection::content(&self.client)
     }
 
+    /// Gives a blob one more label, or another value of it; `digest` is like `sha256:…`.
+    pub fn label(&self, digest: &str, name: &str, value: &str) -> Result<()> {
+        inspection::label(&self.client, digest, name, value)
+    }
+
     /// containerd's plugins, and how they are.
     pub fn plugins(&self) -> Result<Vec<Plugin>> {
         inspection::plugins(&self.client)
     }
 
+    /// Subscribes to containerd's events; none that happens after this is missed.
+    pub fn events(&self) -> Result<Events> {
+        Events::subscribe(&self.host.socket())
+    }
+
+    /// Kills containerd and starts it again, while shims and containers live on; returns when it serves, CRI
+    /// included. [`Events`] end.
+    ///
+    /// # Errors
+    /// [`Daemon`](ErrorKind::Daemon) with the end of its log where it does not serve again.
+    pub fn restart_containerd(&self) -> Result<()> {
+        self.host.private("containerd is restarted")?.restart(&self.client)?;
+        Cri::new(Arc::clone(&self.client), PathBuf::new(), None).wait_until_ready()
+    }
+
     /// The processes of the node: containerd, the shims and those in containers.
     pub fn processes(&self) -> Result<Vec<Process>> {
-        process::below(self.daemon.guardian())
+        process::below(self.host.private("processes are known")?.guardian())
     }
 
     /// All that containerd and the shims have logged.
     pub fn log(&self) -> Result<String> {
-        self.daemon.log(u64::MAX)
+        self.log_since(0)
+    }
+
+    /// How much they have logged, in bytes.
+    pub fn log_len(&self) -> Result<u64> {
+        self.host.private(LOG)?.log_len()
+    }
+
+    /// What they have logged since [`log_len`](Self::log_len) was `start`.
+    pub fn log_since(&self, start: u64) -> Result<String> {
+        self.host.private(LOG)?.log_since(start)
     }
 
     /// The node's marks on the machine, which can still be looked for when it has gone.
     pub fn traces(&self) -> Traces {
-        self.daemon.traces.clone()
+        self.host.traces().clone()
     }
 
     /// Everything of the node that exists on the machine now: see [`Traces::leftovers`].
     pub fn leftovers(&self) -> Result<Vec<String>> {
-        self.daemon.traces.leftovers()
+        self.host.private("leftovers are known")?.traces.leftovers()
     }
 
     /// Ends the node and removes everything of it, as dropping it does, and checks that nothing is left.
@@ -149,62 +237,10 @@ impl Node {
     /// # Errors
     /// [`Leftovers`](ErrorKind::Leftovers), which lists them.
     pub fn stop(mut self) -> Result<()> {
-        self.daemon.stop()?;
-        let leftovers = self.leftovers()?;
-        if leftovers.is_empty() { Ok(()) } else { Err(self.daemon.traces.remains(&leftovers)) }
+        self.host.stop()?;
+        let leftovers = self.host.traces().leftovers()?;
+        if leftovers.is_empty() { Ok(()) } else { Err(self.host.traces().remains(&leftovers)) }
     }
 }
 
-/// What a node is to be made of.
-#[derive(Clone, Debug)]
-pub struct NodeBuilder(Options);
-
-impl NodeBuilder {
-    /// The folder of the shims to be used; each `containerd-shim-<name>-v1` in it is also the CRI runtime
-    /// handler
-    /// `<name>`. Without it there is only `runc`.
-    #[must_use]
-    pub fn shims(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.0.shims = Some(folder.into());
-        self
-    }
-
-    /// The containerd to be used, or the folder it is in; without it the one that `SHIMMER_CONTAINERD` names,
-    /// else the one in `PATH`.
-    #[must_use]
-    pub fn containerd(mut self, path: impl Into<PathBuf>) -> Self {
-        self.0.containerd = Some(path.into());
-        self
-    }
-
-    /// The name of the image that CRI makes pod sandboxes from.
-    #[must_use]
-    pub fn sandbox_image(mut self, name: impl Into<String>) -> Self {
-        self.0.sandbox_image = name.into();
-        self
-    }
-
-    /// Keeps images and root filesystems in memory, so that no disk is measured.
-    #[must_use]
-    pub fn memory(mut self) -> Self {
-        self.0.in_memory = true;
-        self
-    }
-
-    /// Starts the node; returns when containerd serves.
-    ///
-    /// # Errors
-    /// [`Environment`](ErrorKind::Environment) where a program or a right is missing,
-    /// [`Daemon`](ErrorKind::Daemon) with the end of containerd's log where it ends or does not serve.
-    pub fn start(&self) -> Result<Node> {
-        let (daemon, client) = Daemon::start(&self.0)?;
-        Ok(Node { client: Arc::new(client), daemon })
-    }
-}
-
-impl Default for NodeBuilder {
-    fn default() -> Self {
-        let sandbox_image = "localhost/shimmer/pause:1".into();
-        Self(Options { shims: None, containerd: None, sandbox_image, in_memory: false })
-    }
-}
+const LOG: &str = "the log is known";

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
 use crate::error::{Error, Result};
 
 /// A process of a node: containerd, a shim, or of a container.
@@ -12,8 +15,12 @@ pub struct Process {
     pub pid: u32,
     /// Its id in the node, by which containerd and [`Task::pid`](crate::Task::pid) have it.
     pub node_pid: u32,
+    /// Its parent's id on this machine.
+    pub parent: u32,
     /// The name of its program, at most 15 bytes.
     pub name: String,
+    /// Its command line, by which a shim is known: it follows `-id` with its container's.
+    pub args: Vec<String>,
 }
 
 /// All processes below `guardian`, which is not one of them.
@@ -38,11 +45,29 @@ pub(crate) fn below(guardian: u32) -> Result<Vec<Process>> {
         .iter()
         .filter(|(pid, _)| is_below(**pid))
         .filter_map(|(pid, status)| {
-            Some(Process { pid: *pid, node_pid: *status.ids.get(depth)?, name: status.name.clone() })
+            let (node_pid, parent) = (*status.ids.get(depth)?, status.parent);
+            Some(Process { pid: *pid, node_pid, parent, name: status.name.clone(), args: args(*pid) })
         })
         .collect();
     found.sort_by_key(|process| process.pid);
     Ok(found)
+}
+
+/// Kills a process and waits until it is dead; its parent may not have noticed yet.
+pub(crate) fn kill(pid: u32) -> rustix::io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(rustix::io::Errno::SRCH)?;
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    pidfd_send_signal(&process, Signal::KILL)?;
+    while let Err(rustix::io::Errno::INTR) = poll(&mut [PollFd::new(&process, PollFlags::IN)], None) {}
+    Ok(())
+}
+
+/// One that ends meanwhile has no command line any more, as a zombie has none.
+fn args(pid: u32) -> Vec<String> {
+    let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = text.strip_suffix(&[0]).unwrap_or(&text);
+    let args = text.split(|byte| *byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned());
+    if text.is_empty() { Vec::new() } else { args.collect() }
 }
 
 struct Status {

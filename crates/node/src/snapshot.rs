@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
+use containerd_client::services::v1::ApplyRequest;
 use containerd_client::services::v1::snapshots::{
     CommitSnapshotRequest, PrepareSnapshotRequest, RemoveSnapshotRequest, StatSnapshotRequest,
 };
-use containerd_client::services::v1::{ApplyRequest, Info, UpdateRequest};
 use containerd_client::types;
-use prost_types::FieldMask;
 use sha2::{Digest, Sha256};
 use tonic::metadata::AsciiMetadataValue;
 
@@ -15,6 +14,7 @@ use crate::archive::Descriptor;
 use crate::client::{Client, leased, request};
 use crate::error::{Error, Result};
 use crate::image::unique;
+use crate::inspection;
 
 /// The snapshotter of every node.
 pub(crate) const SNAPSHOTTER: &str = "overlayfs";
@@ -101,12 +101,7 @@ fn apply(
 /// Makes the garbage collector count the snapshot as part of the image whose configuration this is.
 fn keep(client: &Client, config: &Descriptor, snapshot: &str) -> Result<()> {
     let label = format!("containerd.io/gc.ref.snapshot.{SNAPSHOTTER}");
-    let labels = HashMap::from([(label.clone(), snapshot.to_owned())]);
-    let info = Info { digest: config.digest.clone(), labels, ..Info::default() };
-    let update_mask = Some(FieldMask { paths: vec![format!("labels.{label}")] });
-    let message = UpdateRequest { info: Some(info), update_mask };
-    let doing = format!("label the configuration {}", config.digest);
-    client.wait(doing, client.api().content().update(request(message))).map(drop)
+    inspection::label(client, &config.digest, &label, snapshot)
 }
 
 fn prepare_request(key: &str, parent: &str) -> PrepareSnapshotRequest {

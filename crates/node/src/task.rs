@@ -1,35 +1,49 @@
 //! Tasks: a container's processes, from creation to the exit status and the output.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use containerd_client::services::v1::{
-    CloseIoRequest, DeleteTaskRequest, GetRequest, KillRequest, PauseTaskRequest, ResumeTaskRequest,
-    StartRequest, WaitRequest,
+    ListPidsRequest, MetricsRequest, PauseTaskRequest, ResumeTaskRequest, UpdateTaskRequest,
 };
-use containerd_client::types::v1::Status;
-use prost_types::Timestamp;
+use prost_types::Any;
+use serde_json::Value;
 
 use crate::client::{Client, request};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::{Exec, ExecSpec};
+use crate::handle::Handle;
+use crate::metrics::Metrics;
+use crate::resources::Resources;
+use crate::status::{ExitStatus, Output, Phases, State};
 use crate::stdio::Stdio;
 
 /// A container's task. Dropped, it is killed and deleted.
 #[derive(Debug)]
 pub struct Task {
-    client: Arc<Client>,
-    id: String,
+    handle: Handle,
     pid: u32,
     phases: Phases,
     status: Option<ExitStatus>,
+    /// None once the task is deleted.
     stdio: Option<Stdio>,
+    origin: Origin,
+}
+
+/// What a second process in a container starts from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The container's own process, in the words of the OCI runtime spec.
+    pub(crate) process: Value,
+    /// The folder of the node's streams.
+    pub(crate) pipes: PathBuf,
 }
 
 impl Task {
-    pub(crate) fn new(client: Arc<Client>, id: String, pid: u32, stdio: Stdio, phases: Phases) -> Self {
-        let (theirs, task) = (Arc::clone(&client), id.clone());
-        stdio.close_stdin_after(move || close_stdin(&theirs, task));
-        Self { client, id, pid, phases, status: None, stdio: Some(stdio) }
+    pub(crate) fn new(handle: Handle, pid: u32, stdio: Stdio, phases: Phases, origin: Origin) -> Self {
+        stdio.close_unless_open(&handle);
+        Self { handle, pid, phases, status: None, stdio: Some(stdio), origin }
     }
 
     /// The id of the container's first process, as the node counts processes: see
@@ -41,8 +55,7 @@ impl Task {
     /// Runs the program.
     pub fn start(&mut self) -> Result<()> {
         let begin = Instant::now();
-        let message = StartRequest { container_id: self.id.clone(), ..StartRequest::default() };
-        self.client.wait(self.doing("start"), self.client.api().tasks().start(request(message)))?;
+        self.handle.start()?;
         self.phases.start = begin.elapsed();
         Ok(())
     }
@@ -53,13 +66,15 @@ impl Task {
     /// [`Timeout`](crate::ErrorKind::Timeout) where it has not within `timeout`; the task is as it was.
     pub fn wait(&mut self, timeout: Duration) -> Result<ExitStatus> {
         let begin = Instant::now();
-        let message = WaitRequest { container_id: self.id.clone(), ..WaitRequest::default() };
-        let call = async { self.client.api().tasks().wait(request(message)).await };
-        let ended = self.client.wait_at_most(timeout, self.doing("wait for"), call)?;
+        let status = self.handle.wait(timeout)?;
         self.phases.wait += begin.elapsed();
-        let status = ExitStatus { code: ended.exit_status, exited_at: time(ended.exited_at) };
         self.status = Some(status);
         Ok(status)
+    }
+
+    /// Somebody else who waits for the program's end, for example in another thread.
+    pub fn waiter(&self) -> Waiter {
+        Waiter(self.handle.clone())
     }
 
     /// Waits until the program has written `text` to its stdout or stderr: the event by which to know that it
@@ -71,151 +86,169 @@ impl Task {
         self.stdio.as_ref().map_or(Ok(()), |stdio| stdio.wait_for(text, timeout))
     }
 
+    /// Waits until `enough` holds of what the program has written to stdout and to stderr, or until the program has
+    /// ended; gives what was written by then. Of a program that has ended, more may be on its way:
+    /// [`delete`](Self::delete) gives all of it.
+    ///
+    /// # Errors
+    /// [`Timeout`](crate::ErrorKind::Timeout), with what was written, where neither is so within `timeout`.
+    pub fn read_until(
+        &self,
+        timeout: Duration,
+        enough: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<(Vec<u8>, Vec<u8>)> {
+        let ended = || Ok(self.state()? == State::Stopped);
+        self.input()?.read_until(timeout, enough, ended)
+    }
+
+    /// Gives the program more to read; returns before it has read it.
+    ///
+    /// # Errors
+    /// [`Spec`](ErrorKind::Spec) where its input was not [left open](crate::ContainerSpec::stdin_open).
+    pub fn write(&self, bytes: impl Into<Vec<u8>>) -> Result<()> {
+        self.input()?.write(bytes.into(), &self.handle)
+    }
+
+    /// Ends the program's input, after all that was written.
+    ///
+    /// # Errors
+    /// [`Spec`](ErrorKind::Spec) where its input was not [left open](crate::ContainerSpec::stdin_open), and
+    /// the shim's error where it does not know the call; the program sees the end of its input also then,
+    /// unless the shim holds the pipe.
+    pub fn close_stdin(&self) -> Result<()> {
+        self.input()?.close(&self.handle)?;
+        self.handle.close_stdin()
+    }
+
+    /// Sets the size of its terminal, in characters.
+    pub fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.handle.resize(width, height)
+    }
+
+    /// Makes a second process in the container, without running it.
+    pub fn exec(&self, id: impl Into<String>, spec: ExecSpec) -> Result<Exec> {
+        Exec::new(self.handle.exec(id), spec, &self.origin)
+    }
+
     /// Sends a signal to the container's first process.
     pub fn kill(&self, signal: u32) -> Result<()> {
-        let message = KillRequest { container_id: self.id.clone(), signal, ..KillRequest::default() };
-        self.client.wait(self.doing("kill"), self.client.api().tasks().kill(request(message))).map(drop)
+        self.handle.kill(signal, false)
+    }
+
+    /// Sends a signal to all processes of the container.
+    pub fn kill_all(&self, signal: u32) -> Result<()> {
+        self.handle.kill(signal, true)
     }
 
     /// Freezes all of its processes.
     pub fn pause(&self) -> Result<()> {
-        let message = PauseTaskRequest { container_id: self.id.clone() };
-        self.client.wait(self.doing("pause"), self.client.api().tasks().pause(request(message))).map(drop)
+        let message = PauseTaskRequest { container_id: self.handle.container.clone() };
+        self.client().wait(self.doing("pause"), self.client().api().tasks().pause(request(message))).map(drop)
     }
 
     /// Lets frozen processes run again.
     pub fn resume(&self) -> Result<()> {
-        let message = ResumeTaskRequest { container_id: self.id.clone() };
-        self.client.wait(self.doing("resume"), self.client.api().tasks().resume(request(message))).map(drop)
+        let message = ResumeTaskRequest { container_id: self.handle.container.clone() };
+        let call = async { self.client().api().tasks().resume(request(message)).await };
+        self.client().wait(self.doing("resume"), call).map(drop)
     }
 
     /// What the task is doing, as its shim says.
     pub fn state(&self) -> Result<State> {
-        let message = GetRequest { container_id: self.id.clone(), ..GetRequest::default() };
-        let found =
-            self.client.wait(self.doing("look at"), self.client.api().tasks().get(request(message)))?;
-        Ok(State::from(found.process.unwrap_or_default().status()))
+        self.handle.state()
+    }
+
+    /// The ids of all processes in the container, as the node counts them.
+    pub fn pids(&self) -> Result<Vec<u32>> {
+        let message = ListPidsRequest { container_id: self.handle.container.clone() };
+        let call = async { self.client().api().tasks().list_pids(request(message)).await };
+        let found = self.client().wait(self.doing("list the processes of"), call)?;
+        Ok(found.processes.into_iter().map(|process| process.pid).collect())
+    }
+
+    /// What the container uses.
+    ///
+    /// # Errors
+    /// [`Answer`](ErrorKind::Answer) where containerd has no metrics of it, which it does not explain except
+    /// in its log, or has such as nobody here can read.
+    pub fn metrics(&self) -> Result<Metrics> {
+        let doing = self.doing("measure");
+        let message = MetricsRequest { filters: vec![format!("id=={}", self.handle.container)] };
+        let call = async { self.client().api().tasks().metrics(request(message)).await };
+        let found = self.client().wait(&doing, call)?.metrics;
+        let metric = found.into_iter().find(|metric| metric.id == self.handle.container);
+        let data = metric.and_then(|metric| metric.data).ok_or_else(|| {
+            let message = format!("cannot {doing}: containerd answers without metrics; its log says why");
+            Error::new(ErrorKind::Answer, message)
+        })?;
+        Metrics::read(&data)
+    }
+
+    /// Changes the limits of the running container; what `resources` does not name stays.
+    pub fn update(&self, resources: Resources) -> Result<()> {
+        let value = resources.oci().to_string().into_bytes();
+        let message = UpdateTaskRequest {
+            container_id: self.handle.container.clone(),
+            resources: Some(Any { type_url: RESOURCES_TYPE.into(), value }),
+            ..UpdateTaskRequest::default()
+        };
+        let call = async { self.client().api().tasks().update(request(message)).await };
+        self.client().wait(self.doing("update"), call).map(drop)
     }
 
     /// Deletes the task, which must have ended, and gives all that it wrote.
     pub fn delete(mut self) -> Result<Output> {
+        self.try_delete()
+    }
+
+    /// Deletes the task as [`delete`](Self::delete) does. Where that fails, the task is as it was; where it
+    /// has succeeded already, containerd is asked again, and what was written is not there a second time.
+    pub fn try_delete(&mut self) -> Result<Output> {
         let begin = Instant::now();
-        let message = DeleteTaskRequest { container_id: self.id.clone() };
-        let deleted =
-            self.client.wait(self.doing("delete"), self.client.api().tasks().delete(request(message)))?;
+        let deleted = self.handle.delete()?;
         self.phases.delete = begin.elapsed();
         let (stdout, stderr) = self.stdio.take().map_or(Ok(Default::default()), Stdio::finish)?;
         // A shim on containerd-shim-wasm answers 0 here where it has not noticed the end yet, which `wait` waits for.
-        let status = ExitStatus { code: deleted.exit_status, exited_at: time(deleted.exited_at) };
-        let ExitStatus { code, exited_at } = self.status.unwrap_or(status);
+        let ExitStatus { code, exited_at } = self.status.unwrap_or(deleted);
         Ok(Output { code, stdout, stderr, exited_at, phases: self.phases })
     }
 
+    fn input(&self) -> Result<&Stdio> {
+        self.stdio.as_ref().ok_or_else(|| {
+            let message = format!("cannot {}: it is deleted", self.doing("write to"));
+            Error::new(ErrorKind::Spec, message)
+        })
+    }
+
+    fn client(&self) -> &Arc<Client> {
+        &self.handle.client
+    }
+
     fn doing(&self, verb: &str) -> String {
-        format!("{verb} the task {}", self.id)
+        self.handle.doing(verb)
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.stdio.is_none() {
-            return;
+        if self.stdio.is_some() {
+            self.handle.discard();
         }
-        // A destructor has nobody to report to, a task may have ended already, and the node ends what stays.
-        let _already_ended = self.kill(SIGKILL);
-        let _unreported = self.wait(PATIENCE);
-        let message = DeleteTaskRequest { container_id: self.id.clone() };
-        let _unreported =
-            self.client.wait(self.doing("delete"), self.client.api().tasks().delete(request(message)));
     }
 }
 
-/// How a program ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ExitStatus {
-    /// The exit code; 128 + n for a program ended by signal n.
-    pub code: u32,
-    /// When it ended, by the shim's clock.
-    pub exited_at: SystemTime,
-}
-
-/// All that is known of a task that has ended and was deleted.
+/// Waits for the end of a task, independently of whoever holds the [`Task`].
 #[derive(Clone, Debug)]
-pub struct Output {
-    /// The exit code; 128 + n for a program ended by signal n.
-    pub code: u32,
-    /// What it wrote to stdout.
-    pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
-    pub stderr: Vec<u8>,
-    /// When it ended, by the shim's clock.
-    pub exited_at: SystemTime,
-    /// How long each step took.
-    pub phases: Phases,
-}
+pub struct Waiter(Handle);
 
-/// How long the steps of a container's life took, as seen by containerd's client.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Phases {
-    /// Making the snapshot and the record.
-    pub prepare: Duration,
-    /// Making the task: starting the shim and loading the program.
-    pub create: Duration,
-    /// Starting the program.
-    pub start: Duration,
-    /// Waiting for its end, after the start.
-    pub wait: Duration,
-    /// Deleting the task.
-    pub delete: Duration,
-}
-
-impl Phases {
-    /// All of it.
-    pub fn total(&self) -> Duration {
-        let Self { prepare, create, start, wait, delete } = *self;
-        prepare + create + start + wait + delete
+impl Waiter {
+    /// Waits until the program has ended.
+    ///
+    /// # Errors
+    /// [`Timeout`](ErrorKind::Timeout) where it has not within `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Result<ExitStatus> {
+        self.0.wait(timeout)
     }
 }
 
-/// What a task is doing, as its shim says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum State {
-    /// Made, not started.
-    Created,
-    /// Frozen, or about to be.
-    Paused,
-    /// Running.
-    Running,
-    /// Ended.
-    Stopped,
-    /// The shim did not say.
-    Unknown,
-}
-
-impl From<Status> for State {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Created => Self::Created,
-            Status::Paused | Status::Pausing => Self::Paused,
-            Status::Running => Self::Running,
-            Status::Stopped => Self::Stopped,
-            Status::Unknown => Self::Unknown,
-        }
-    }
-}
-
-const SIGKILL: u32 = 9;
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Shims that hold the pipe themselves have to be told that there is no more input. Others do not know the
-/// call, or have ended: then the program sees the end anyway.
-fn close_stdin(client: &Client, id: String) {
-    let doing = format!("close the input of the task {id}");
-    let message = CloseIoRequest { container_id: id, exec_id: String::new(), stdin: true };
-    let _needless = client.wait(doing, client.api().tasks().close_io(request(message)));
-}
-
-fn time(timestamp: Option<Timestamp>) -> SystemTime {
-    timestamp.and_then(|timestamp| timestamp.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH)
-}
+const RESOURCES_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";

@@ -70,6 +70,25 @@ impl Traces {
         Ok(found)
     }
 
+    /// Everything of one of the node's containers that exists now, one sentence each: processes, mounts (in
+    /// whichever mount namespace), cgroups, folders. The container may be gone.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where `/proc` cannot be read.
+    pub fn of_container(&self, id: &str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let processes = fs::read_dir("/proc").map_err(|error| Error::io("list /proc", error))?;
+        let ids = processes.flatten().filter_map(|process| process.file_name().into_string().ok());
+        for process in ids.filter(|name| name.parse::<u32>().is_ok()) {
+            let is_ours = |file: &&str| names(&process, file, &self.name) && names(&process, file, id);
+            let file = ["cgroup", "cmdline", "mountinfo"].into_iter().find(is_ours);
+            found.extend(file.map(|file| said(&process, file, id)));
+        }
+        let cgroups = self.cgroups.iter().map(|cgroup| cgroup.join(id));
+        found.extend(cgroups.filter(|path| path.exists()).map(|path| format!("{} exists", path.display())));
+        Ok(found)
+    }
+
     /// Waits until nothing of the node exists: where its owner was killed, its guardian needs a moment.
     ///
     /// # Errors
@@ -106,9 +125,19 @@ impl Traces {
             content.windows(self.name.len()).any(|part| part == self.name.as_bytes())
         };
         let file = ["cgroup", "cmdline", "environ", "mountinfo"].into_iter().find(|file| names_us(file))?;
-        let program = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
-        Some(format!("process {id} ({}) has {} in its {file}", program.trim(), self.name))
+        Some(said(id, file, &self.name))
     }
+}
+
+/// Whether a file of a process has the word `name`. One that ends meanwhile has no files any more.
+fn names(process: &str, file: &str, name: &str) -> bool {
+    let content = fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+    content.split(['/', '\0', '\n', ' ']).any(|word| word == name)
+}
+
+fn said(process: &str, file: &str, name: &str) -> String {
+    let program = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    format!("process {process} ({}) has {name} in its {file}", program.trim())
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -143,5 +172,6 @@ mod tests {
     fn finds_nothing_of_a_node_that_never_was() {
         let traces = Traces::of(Path::new("/tmp/shimmer-neverwas")).expect("traces");
         assert_eq!(traces.leftovers().expect("a look at the machine"), Vec::<String>::new());
+        assert_eq!(traces.of_container("never-was").expect("a look at the machine"), Vec::<String>::new());
     }
 }

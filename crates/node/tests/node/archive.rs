@@ -35,12 +35,12 @@ impl Archive {
         self.blob(MANIFEST, manifest.to_string().into_bytes())
     }
 
-    fn image(&mut self) -> Value {
+    fn image(&mut self, variable: &str) -> Value {
         let layer = rootfs();
         let config = json!({
             "architecture": architecture(),
             "os": "linux",
-            "config": { "Entrypoint": ["/bin/sh"], "Env": ["PATH=/bin", "FROM_IMAGE=yes"] },
+            "config": { "Entrypoint": ["/bin/sh"], "Env": ["PATH=/bin", variable] },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
         let layer_kind = "application/vnd.oci.image.layer.v1.tar";
@@ -57,15 +57,20 @@ impl Archive {
 
 /// A root filesystem image of busybox.
 pub(crate) fn busybox() -> Archive {
+    busybox_with("FROM_IMAGE=yes")
+}
+
+/// The same, of the same name, with another environment variable.
+pub(crate) fn busybox_with(variable: &str) -> Archive {
     let mut archive = Archive::default();
-    let image = archive.image();
+    let image = archive.image(variable);
     archive.name(image, "localhost/busybox:1")
 }
 
 /// An index of busybox for this machine, and of another platform whose blobs are not in the archive.
 pub(crate) fn index() -> Archive {
     let mut archive = Archive::default();
-    let mut image = archive.image();
+    let mut image = archive.image("FROM_IMAGE=yes");
     image["platform"] = json!({ "os": "linux", "architecture": architecture() });
     let other = json!({ "mediaType": MANIFEST, "digest": digest(b"elsewhere"), "size": 9,
         "platform": { "os": "linux", "architecture": "s390x" } });

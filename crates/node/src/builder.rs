@@ -1,0 +1,72 @@
+//! What a private node is to be made of.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Node;
+use crate::client::LIMIT;
+use crate::cri;
+use crate::daemon::{Daemon, Options};
+use crate::error::Result;
+use crate::host::Host;
+
+/// What a node is to be made of.
+#[derive(Clone, Debug)]
+pub struct NodeBuilder(Options);
+
+impl NodeBuilder {
+    /// The folder of the shims to be used; each `containerd-shim-<name>-v1` in it is also the CRI runtime
+    /// handler `<name>`. Without it there is only `runc`.
+    #[must_use]
+    pub fn shims(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.0.shims = Some(folder.into());
+        self
+    }
+
+    /// The containerd to be used, or the folder it is in; without it the one that `SHIMMER_CONTAINERD` names,
+    /// else the one in `PATH`.
+    #[must_use]
+    pub fn containerd(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.containerd = Some(path.into());
+        self
+    }
+
+    /// The name of the image that CRI makes pod sandboxes from.
+    #[must_use]
+    pub fn sandbox_image(mut self, name: impl Into<String>) -> Self {
+        self.0.sandbox_image = name.into();
+        self
+    }
+
+    /// Keeps images and root filesystems in memory, so that no disk is measured.
+    #[must_use]
+    pub fn memory(mut self) -> Self {
+        self.0.in_memory = true;
+        self
+    }
+
+    /// How long any call to containerd may take, and with it the shim behind it; ten minutes without it.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.0.patience = patience;
+        self
+    }
+
+    /// Starts the node; returns when containerd serves.
+    ///
+    /// # Errors
+    /// [`Environment`](crate::ErrorKind::Environment) where a program or a right is missing,
+    /// [`Daemon`](crate::ErrorKind::Daemon) with the end of containerd's log where it ends or does not serve.
+    pub fn start(&self) -> Result<Node> {
+        let (daemon, client) = Daemon::start(&self.0)?;
+        Ok(Node { client: Arc::new(client), host: Host::Private(daemon) })
+    }
+}
+
+impl Default for NodeBuilder {
+    fn default() -> Self {
+        let sandbox_image = cri::PAUSE_IMAGE.into();
+        Self(Options { shims: None, containerd: None, sandbox_image, in_memory: false, patience: LIMIT })
+    }
+}

@@ -1,0 +1,156 @@
+//! Log files of containers in CRI's format: `<time> <stdout|stderr> <P|F> <text>` in each line.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// All that a container has written, by stream.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Log {
+    /// What it wrote to stdout; with a terminal, everything. containerd drops a carriage return at a line's end.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: Vec<u8>,
+}
+
+impl Log {
+    /// Reads a log file. There is none before the container was started.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read,
+        };
+        let log = text.and_then(|text| Self::parse(&text));
+        log.map_err(|error| Error::io(format!("read the log {}", path.display()), error))
+    }
+
+    /// Whether `text` is in either stream.
+    pub fn contains(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        let is_in = |stream: &[u8]| text.is_empty() || stream.windows(text.len()).any(|part| part == text);
+        is_in(&self.stdout) || is_in(&self.stderr)
+    }
+
+    /// A last line without its end is still being written, and not yet there.
+    fn parse(text: &[u8]) -> io::Result<Self> {
+        let mut log = Self::default();
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+        for (number, line) in lines.enumerate() {
+            let line = Line::parse(line).ok_or_else(|| {
+                let line = String::from_utf8_lossy(line);
+                let message = format!("line {} is not in CRI's format: {line:?}", number + 1);
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?;
+            let stream = if line.is_stderr { &mut log.stderr } else { &mut log.stdout };
+            stream.extend(line.text);
+            if !line.is_partial {
+                stream.push(b'\n');
+            }
+        }
+        Ok(log)
+    }
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+        write!(formatter, "stdout: {stdout:?}, stderr: {stderr:?}")
+    }
+}
+
+struct Line<'a> {
+    is_stderr: bool,
+    /// The program has not ended its line here.
+    is_partial: bool,
+    text: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = line.splitn(4, |byte| *byte == b' ');
+        let (time, stream, tags) = (fields.next()?, fields.next()?, fields.next()?);
+        let text = fields.next()?;
+        let is_stderr = match stream {
+            b"stdout" => false,
+            b"stderr" => true,
+            _ => return None,
+        };
+        // More tags may follow in future versions of the format.
+        let is_partial = match tags.split(|byte| *byte == b':').next()? {
+            b"F" => false,
+            b"P" => true,
+            _ => return None,
+        };
+        is_time(time).then_some(Self { is_stderr, is_partial, text })
+    }
+}
+
+/// Whether this looks like RFC 3339 with a time zone, as in `2026-01-02T03:04:05.678Z`.
+fn is_time(field: &[u8]) -> bool {
+    const PATTERN: &[u8] = b"0000-00-00T00:00:00";
+    let fits = |(byte, pattern): (&u8, &u8)| {
+        if *pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+    };
+    field.len() > PATTERN.len() && field.iter().zip(PATTERN).all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-01-02T03:04:05.678901234Z";
+
+    fn parse(lines: &[&str]) -> io::Result<Log> {
+        Log::parse(lines.iter().map(|line| format!("{TIME} {line}")).collect::<String>().as_bytes())
+    }
+
+    #[test]
+    fn splits_the_streams() {
+        let log = parse(&["stdout F out\n", "stderr F err\n", "stdout F \n", "stdout F  more \n"]);
+        let log = log.expect("a log");
+        assert_eq!((log.stdout.as_slice(), log.stderr.as_slice()), (&b"out\n\n more \n"[..], &b"err\n"[..]));
+    }
+
+    #[test]
+    fn joins_the_parts_of_a_line_across_the_other_stream() {
+        let log = parse(&["stdout P one \n", "stderr F x\n", "stdout P two\n", "stdout F  three\n"]);
+        assert_eq!(log.expect("a log").stdout, b"one two three\n");
+    }
+
+    #[test]
+    fn adds_no_end_to_a_last_line_without_one() {
+        assert_eq!(parse(&["stdout P no end\n"]).expect("a log").stdout, b"no end");
+    }
+
+    #[test]
+    fn leaves_out_what_is_still_being_written() {
+        let log = parse(&["stdout F whole\n", "stdout F ha"]).expect("a log");
+        assert_eq!(log.stdout, b"whole\n");
+        assert_eq!(parse(&["std"]).expect("a log"), Log::default());
+    }
+
+    #[test]
+    fn keeps_bytes_that_are_no_text() {
+        let line = [TIME.as_bytes(), b" stderr F:new \xff\x00 \r\n"].concat();
+        assert_eq!(Log::parse(&line).expect("a log").stderr, b"\xff\x00 \r\n");
+    }
+
+    #[test]
+    fn refuses_another_format_and_says_where() {
+        for line in ["stdin F x\n", "stdout X x\n", "stdout F\n", "stdout\n", "\n"] {
+            let error = parse(&["stdout F good\n", line]).expect_err(line);
+            assert!(error.to_string().starts_with("line 2 "), "{line:?}: {error}");
+        }
+        Log::parse(b"yesterday stdout F x\n").expect_err("that is no time");
+    }
+
+    #[test]
+    fn finds_text_in_either_stream() {
+        let log = Log { stdout: b"out".into(), stderr: b"err".into() };
+        let found = ["ut", "er", "", "outerr"].map(|text| log.contains(text));
+        assert_eq!(found, [true, true, true, false]);
+    }
+}
