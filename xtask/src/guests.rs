@@ -103,10 +103,13 @@ impl Build {
         let mut cargo = self.cargo(&target)?;
         self.toolchain.select(&mut cargo, &self.guests)?;
         run(cargo.args(build).args(["--workspace", "--exclude=convert", "--target=wasm32-wasip1"]))?;
+        let mut cargo = self.cargo(&target)?;
+        self.toolchain.select(&mut cargo, &self.guests)?;
+        run(cargo.args(build).args(["--package=guests", "--bin=probe", "--target=wasm32-wasip2"]))?;
         fs::create_dir_all(&output)?;
-        let (convert, modules) = (target.join("release/convert"), target.join("wasm32-wasip1/release"));
+        let convert = target.join("release/convert");
         for (step, module, name) in COMPILED {
-            let (module, guest) = (modules.join(module), output.join(name));
+            let (module, guest) = (target.join(module), output.join(name));
             match step {
                 Step::Copy => fs::copy(module, guest).map(drop)?,
                 Step::Command => run(Command::new(&convert).arg("command").args([module, guest]))?,
@@ -140,21 +143,23 @@ impl Build {
 
 enum Step {
     Copy,
+    /// A component of a module whose `_start` the adapter calls.
     Command,
+    /// A component of a module that exports a component's functions itself, as those for WASI 0.2 do.
     Reactor,
 }
 
 /// What happens to each compiled module, and the guest that it becomes.
 const COMPILED: [(Step, &str, &str); 9] = [
-    (Step::Copy, "checksum.wasm", "checksum.wasm"),
-    (Step::Copy, "compute.wasm", "compute.wasm"),
-    (Step::Copy, "hello.wasm", "hello.wasm"),
-    (Step::Copy, "probe.wasm", "probe.wasm"),
-    (Step::Command, "checksum.wasm", "checksum.component.wasm"),
-    (Step::Command, "hello.wasm", "hello.component.wasm"),
-    (Step::Command, "probe.wasm", "probe.component.wasm"),
-    (Step::Reactor, "exit_err.wasm", "exit-err.component.wasm"),
-    (Step::Reactor, "http.wasm", "http.component.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/checksum.wasm", "checksum.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/compute.wasm", "compute.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/hello.wasm", "hello.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/probe.wasm", "probe.wasm"),
+    (Step::Command, "wasm32-wasip1/release/checksum.wasm", "checksum.component.wasm"),
+    (Step::Command, "wasm32-wasip1/release/hello.wasm", "hello.component.wasm"),
+    (Step::Reactor, "wasm32-wasip2/release/probe.wasm", "probe.component.wasm"),
+    (Step::Reactor, "wasm32-wasip1/release/exit_err.wasm", "exit-err.component.wasm"),
+    (Step::Reactor, "wasm32-wasip1/release/http.wasm", "http.component.wasm"),
 ];
 
 fn binary_name(text: &Path) -> String {

@@ -103,6 +103,8 @@ impl Toolchain {
         cargo
             .env("RUSTC", self.folder.join("rustc"))
             .env("CARGO_TARGET_WASM32_WASIP1_LINKER", self.folder.join("wasm-ld"))
+            // Not the linker that Rust has for it, which Debian lacks: `convert` makes the component.
+            .env("CARGO_TARGET_WASM32_WASIP2_LINKER", self.folder.join("wasm-ld"))
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
         Ok(())
     }

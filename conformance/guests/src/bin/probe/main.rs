@@ -1,12 +1,17 @@
 //! Many small probes in one program, chosen by the first argument: each makes one promise of the runtime
-//! visible.
+//! visible. README.md lists them.
 //!
-//! Exit codes of its own: 2 unknown probe or missing argument, 5 a file could not be used, 6 memory ran out.
+//! Exit codes of its own: 1 what the probe found is wrong, 2 unknown probe or missing argument, 5 a file or a
+//! socket could not be used, 6 memory ran out.
 
+mod content;
+mod descriptors;
 mod exits;
-mod files;
 mod identity;
 mod load;
+mod names;
+mod outcome;
+mod sockets;
 mod streams;
 mod traps;
 mod waits;
@@ -16,45 +21,28 @@ use std::process::ExitCode;
 
 const USAGE: u8 = 2;
 
+/// Each knows some probes: it runs the one that the words name and returns its exit code.
+const GROUPS: [fn(&[&str]) -> Option<u8>; 10] = [
+    content::run,
+    descriptors::run,
+    exits::run,
+    identity::run,
+    load::run,
+    names::run,
+    sockets::run,
+    streams::run,
+    traps::run,
+    waits::run,
+];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
-    match run(&words) {
+    match GROUPS.iter().find_map(|group| group(&words)) {
         Some(code) => ExitCode::from(code),
         None => {
             eprintln!("probe: no such probe: \"{}\"", words.join(" "));
             ExitCode::from(USAGE)
         }
     }
-}
-
-/// The exit code of the probe, or nothing when the words name none.
-fn run(words: &[&str]) -> Option<u8> {
-    let code = match words {
-        ["args", ..] => identity::args(),
-        ["env"] => identity::env(),
-        ["clock"] => identity::clock(),
-        ["random"] => identity::random(),
-        ["cwd-read", path] => files::read(path),
-        ["environ-file"] => files::environ(),
-        ["write", path, text] => files::write(path, text),
-        ["list", folder] => files::list(folder),
-        ["return"] => 0,
-        ["exit", code] => exits::exit(code.parse().ok()?),
-        ["proc-exit", code] => exits::proc_exit(code.parse().ok()?),
-        ["panic"] => traps::panic(),
-        ["trap", "unreachable"] => traps::unreachable(),
-        ["trap", "div"] => traps::divide(),
-        ["trap", "oob"] => traps::out_of_bounds(),
-        ["trap", "stack"] => traps::exhaust_stack(),
-        ["spin"] => waits::spin(),
-        ["sleep"] => waits::sleep(),
-        ["block-stdin"] => waits::block_on_stdin(),
-        ["stdin"] => streams::copy_stdin(),
-        ["flood", lines] => streams::flood(lines.parse().ok()?),
-        ["stderr", text] => streams::stderr(text),
-        ["alloc", mebibytes] => load::allocate(mebibytes.parse().ok()?),
-        _ => return None,
-    };
-    Some(code)
 }

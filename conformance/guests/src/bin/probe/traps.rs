@@ -3,18 +3,30 @@
 use std::hint::{assert_unchecked, black_box};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub fn run(words: &[&str]) -> Option<u8> {
+    let code = match words {
+        ["panic"] => panic(),
+        ["trap", "unreachable"] => unreachable(),
+        ["trap", "div"] => divide(),
+        ["trap", "oob"] => out_of_bounds(),
+        ["trap", "stack"] => exhaust_stack(),
+        _ => return None,
+    };
+    Some(code)
+}
+
 /// Executes the `unreachable` instruction after a Rust panic message.
-pub fn panic() -> ! {
+fn panic() -> ! {
     panic!("the probe panics as it was told to")
 }
 
 /// Executes the `unreachable` instruction and says nothing.
-pub fn unreachable() -> ! {
+fn unreachable() -> ! {
     core::arch::wasm32::unreachable()
 }
 
 /// Divides by zero in the engine, without the check that Rust puts before a division.
-pub fn divide() -> u8 {
+fn divide() -> u8 {
     let divisor = black_box(0_u32);
     // SAFETY: not kept, on purpose: the compiler cannot see the zero, so that a bare `i32.div_u` meets it and
     // traps.
@@ -24,7 +36,7 @@ pub fn divide() -> u8 {
 }
 
 /// Reads the last word of the address space, which is beyond every memory smaller than 4 GiB.
-pub fn out_of_bounds() -> u8 {
+fn out_of_bounds() -> u8 {
     let end = std::ptr::without_provenance::<u32>(0xffff_fffc);
     // SAFETY: aligned, and volatile, so that the load is executed as it stands; the engine traps before it
     // yields a value.
@@ -37,7 +49,7 @@ pub fn out_of_bounds() -> u8 {
 ///
 /// It gives up at a depth that no native stack reaches: an interpreter may keep its frames on the heap, and
 /// would take all memory of the machine.
-pub fn exhaust_stack() -> u8 {
+fn exhaust_stack() -> u8 {
     println!("the stack holds {} frames", descend(1));
     0
 }
