@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -64,15 +63,7 @@ pub(crate) fn serve(engine: &dyn Engine) -> bool {
     // SAFETY: the bench has compiled the file with this engine, in a folder of its own.
     let compiled = unsafe { Compiled::trust(file, source.needs().clone()) };
     let (stop, _stopper) = Stop::pair().expect("a pipe");
-    let guest = Guest {
-        args: vec!["compute".into(), kernel.clone(), size.clone()],
-        env: Vec::new(),
-        function: "_start".into(),
-        directories: Vec::new(),
-        cwd: "/".into(),
-        http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        stop,
-    };
+    let guest = Guest::new(vec!["compute".into(), kernel.clone(), size.clone()], stop);
     let start = Instant::now();
     let instance = engine.load(Program::Compiled(compiled)).expect("it was compiled by this engine");
     let loaded = Instant::now();

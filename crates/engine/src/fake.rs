@@ -178,22 +178,12 @@ fn serve(stop: &Stop) -> Result<Exit> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
-
     use super::*;
     use crate::Compiled;
 
     fn guest() -> (Guest, crate::Stopper) {
         let (stop, stopper) = Stop::pair().expect("a pipe");
-        let guest = Guest {
-            args: vec!["app".into()],
-            env: Vec::new(),
-            function: "_start".into(),
-            directories: Vec::new(),
-            cwd: "/".into(),
-            http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            stop,
-        };
+        let guest = Guest::new(vec!["app".into()], stop);
         (guest, stopper)
     }
 

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::Stop;
@@ -22,6 +22,22 @@ pub struct Guest {
     pub http: SocketAddr,
     /// Fires when the guest is asked to end.
     pub stop: Stop,
+}
+
+impl Guest {
+    /// A guest that calls `_start` in `/`, with no environment and no directories, and would listen on any port.
+    #[must_use]
+    pub fn new(args: Vec<String>, stop: Stop) -> Self {
+        Self {
+            args,
+            env: Vec::new(),
+            function: "_start".into(),
+            directories: Vec::new(),
+            cwd: "/".into(),
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            stop,
+        }
+    }
 }
 
 /// A directory that a guest finds open.

@@ -13,7 +13,8 @@
 //! 4. **load**: [`Engine::load`] maps that file, in the process that will run the guest, before `start` is answered;
 //! 5. **run**: [`Instance::run`] executes the guest on `start`, and returns how it [ended](Exit).
 //!
-//! The bullets under `# Behavior` are the specification. Each is a row of `docs/behaviour.md` and a conformance case.
+//! The bullets under `# Behavior` are the specification. Each names a conformance case that holds it, and a test sees to
+//! that.
 //!
 //! # Design rationale
 //!
@@ -60,9 +61,9 @@ pub trait Engine: Debug + Send + Sync {
     ///
     /// # Behavior
     ///
-    /// - The answer is the same for the life of the process and needs neither files nor memory of note.
+    /// - The answer is the same for the life of the process, and needs no file: `engine/loading-executes-nothing`.
     /// - A capability is claimed only if programs that need it run to the end; [`Capabilities::default`] is always
-    ///   a true claim.
+    ///   a true claim: `extension/simd`, `program/component` and the others that need one.
     fn info(&self) -> Info;
 
     /// Identifies everything that makes compiled code invalid when it changes: the engine's version, its settings, and
@@ -72,8 +73,9 @@ pub trait Engine: Debug + Send + Sync {
     ///
     /// # Behavior
     ///
-    /// - Two engines with equal fingerprints can load each other's files; a file made under another fingerprint is
-    ///   never offered to [`load`](Self::load) as [`Program::Compiled`].
+    /// - It is the same in every process, and two engines with equal fingerprints can load each other's files; a file
+    ///   made under another fingerprint is never offered to [`load`](Self::load) as [`Program::Compiled`]:
+    ///   `engine/loads-what-another-process-compiled`.
     fn fingerprint(&self) -> Fingerprint;
 
     /// Compiles a portable program into a file of native code.
@@ -84,9 +86,10 @@ pub trait Engine: Debug + Send + Sync {
     /// # Behavior
     ///
     /// - `output` is a path at which nothing exists yet, in a folder that the caller owns. On success a complete file
-    ///   stands there; after an error, whatever stands there is worthless and the caller removes it.
-    /// - Nothing but `output` is written, and nothing of the program is executed.
-    /// - Whatever the bytes are, the answer is a file or an error: no panic, no endless loop.
+    ///   stands there; after an error, whatever stands there is worthless and the caller removes it:
+    ///   `engine/loads-what-another-process-compiled`.
+    /// - Nothing but `output` is written, and nothing of the program is executed: `engine/compiling-executes-nothing`.
+    /// - Whatever the bytes are, the answer is a file or an error: no panic, no endless loop: `refusal/truncated-module`.
     ///
     /// # Errors
     ///
@@ -102,10 +105,12 @@ pub trait Engine: Debug + Send + Sync {
     /// # Behavior
     ///
     /// - [`Program::Compiled`] is mapped from its file, never read into a buffer, so that all containers of an image
-    ///   share its pages.
-    /// - [`Program::Source`] is compiled in memory; an engine that can compile does not interpret.
-    /// - Imports are resolved here: a program that cannot be linked fails now and not in [`Instance::run`].
-    /// - Nothing of the program is executed.
+    ///   share its pages: `engine/maps-compiled-code`.
+    /// - [`Program::Source`] is compiled in memory: `program/computes`. An engine that can compile does not interpret,
+    ///   which the benches show.
+    /// - Imports are resolved here: a program that cannot be linked fails now and not in [`Instance::run`]:
+    ///   `refusal/wrong-import-type`.
+    /// - Nothing of the program is executed: `engine/loading-executes-nothing`.
     ///
     /// # Errors
     ///
@@ -130,10 +135,11 @@ pub trait Instance: Send {
     /// # Behavior
     ///
     /// - Calls the export [`Guest::function`] of a module, or `wasi:cli/run` or `wasi:http/incoming-handler` of a
-    ///   component.
-    /// - The guest sees exactly [`Guest::args`] and [`Guest::env`], and files only through [`Guest::directories`].
-    /// - All that the guest wrote has reached its descriptors when this returns.
-    /// - A guest that traps is an [`Exit::Trap`], not an error.
+    ///   component: `argv/named-function`, `program/component`, `http/answers`.
+    /// - The guest sees exactly [`Guest::args`] and [`Guest::env`], and files only through [`Guest::directories`]:
+    ///   `argv/as-given`, `env/exactly-as-given`, `files/list`.
+    /// - All that the guest wrote has reached its descriptors when this returns: `stdio/nothing-is-lost`.
+    /// - A guest that traps is an [`Exit::Trap`], not an error: `trap/unreachable`.
     ///
     /// # Errors
     ///
