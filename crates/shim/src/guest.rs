@@ -21,6 +21,7 @@ pub(crate) struct Container {
 impl Container {
     /// Resolves, admits and loads what the container is to run.
     pub(crate) fn load(engine: &dyn Engine, context: &impl RuntimeContext) -> Result<Self> {
+        signal::hold();
         let cwd = std::env::current_dir()?;
         let cwd = cwd.to_str().ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "the working directory's name is not UTF-8")

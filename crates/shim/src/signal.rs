@@ -31,6 +31,20 @@ static RECEIVED: AtomicI32 = AtomicI32::new(0);
 /// Where a draining guest is told.
 static STOPPER: AtomicI32 = AtomicI32::new(-1);
 
+/// Keeps signals until [`receive`]: one that is sent while the guest is not running yet would find no handler, and the
+/// first process of a namespace does not hear of those.
+pub(crate) fn hold() {
+    // SAFETY: the set is initialised by sigemptyset, and blocking signals touches no memory.
+    unsafe {
+        let mut held = MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigemptyset(held.as_mut_ptr());
+        for signal in received_signals() {
+            libc::sigaddset(held.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, held.as_ptr(), ptr::null_mut());
+    }
+}
+
 /// Makes signals end the guest, which as the first process of its namespace would otherwise never see them.
 ///
 /// Without `drains` a guest ends at once, whatever it does. With it, the first signal fires `stopper`, and the second
@@ -38,7 +52,7 @@ static STOPPER: AtomicI32 = AtomicI32::new(-1);
 pub(crate) fn receive(drains: bool, stopper: Stopper) {
     let handler: extern "C" fn(libc::c_int) = if drains { drain } else { end };
     STOPPER.store(OwnedFd::from(stopper).into_raw_fd(), Ordering::SeqCst);
-    for signal in ENDING.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
+    for signal in received_signals() {
         install(signal, handler);
     }
     // SAFETY: both sets are initialised by sigemptyset, and unblocking signals touches no memory.
@@ -52,6 +66,10 @@ pub(crate) fn receive(drains: bool, stopper: Stopper) {
 /// The signal that a draining guest was asked to end by.
 pub(crate) fn received() -> Option<libc::c_int> {
     Some(RECEIVED.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+}
+
+fn received_signals() -> impl Iterator<Item = libc::c_int> {
+    ENDING.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
 }
 
 fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {

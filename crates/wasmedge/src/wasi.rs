@@ -5,7 +5,11 @@ use wasmedge_sdk::wasi::WasiModule;
 pub(crate) fn context(guest: &Guest) -> Result<WasiModule> {
     let args = guest.args.iter().map(String::as_str).collect();
     let env: Vec<_> = guest.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let directories = guest.directories.iter().map(|directory| {
+    // WasmEdge numbers directories by where they happen to lie in its memory, so of the two that match every path, `/` and
+    // the working directory, either could win.
+    let shadows_root = guest.directories.iter().any(|directory| directory.guest == ".");
+    let visible = guest.directories.iter().filter(|directory| !(shadows_root && directory.guest == "/"));
+    let directories = visible.map(|directory| {
         let (inside, outside) = (&directory.guest, directory.host.to_string_lossy());
         if inside.contains(':') || outside.contains(':') {
             return Err(Error::new(

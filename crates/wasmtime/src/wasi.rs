@@ -7,7 +7,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub(crate) fn context(guest: &Guest) -> Result<WasiCtxBuilder> {
     let mut context = WasiCtxBuilder::new();
     context.args(&guest.args).envs(&guest.env).initial_cwd(&guest.cwd).inherit_stdio();
-    context.inherit_network().allow_ip_name_lookup(true);
+    context.inherit_network().allow_tcp(true).allow_udp(true).allow_ip_name_lookup(true);
     // A guest has its process to itself: a call that blocks needs no thread of its own.
     context.allow_blocking_current_thread(true);
     for directory in &guest.directories {
