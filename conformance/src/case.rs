@@ -1,152 +1,130 @@
 use std::borrow::Cow;
-use std::fmt::Write;
-use std::{fs, io};
+use std::sync::Arc;
 
-use shimmer_engine::{Capabilities, Info};
-use tempfile::TempDir;
+use crate::expected::{Entry, Expected, Text};
+use crate::failure::Result;
+use crate::host::Form;
+use crate::level::Level;
+use crate::profile::{Keyword, Profile};
+use crate::setup::Setup;
+use crate::stage::Stage;
+use crate::testsuite::Script;
 
-use crate::guests::Program;
-
-/// One promise: a guest, how it is run, and what must be seen.
+/// One promise: what is run, and what must be seen.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// `topic/promise`, both in lower case with dashes.
-    pub id: &'static str,
-    pub(crate) program: Cow<'static, [u8]>,
-    pub(crate) name: &'static str,
-    /// What follows the program's path in the entrypoint: nothing, or `#function`.
-    pub(crate) function: &'static str,
-    pub(crate) args: Vec<&'static str>,
-    pub(crate) env: Vec<(&'static str, &'static str)>,
-    pub(crate) cwd: &'static str,
-    /// Files for the guest below `/data`: name and content.
-    pub(crate) files: Vec<(&'static str, &'static str)>,
-    pub(crate) read_only: bool,
-    /// Whether the guest needs a loopback that is up, which a container's own network has not.
-    pub(crate) network: bool,
-    pub(crate) stdin: &'static [u8],
-    /// The signal to send when the guest has printed `ready`.
-    pub(crate) signal: Option<u32>,
-    pub(crate) needs: fn(&Capabilities) -> bool,
-    pub(crate) levels: &'static [Level],
-    pub(crate) expected: Expected,
-    /// Engines that break the promise, and why. The case is run all the same, and fails when they begin to keep it.
-    pub(crate) broken_by: Vec<(&'static str, &'static str)>,
+    pub id: Cow<'static, str>,
+    /// What it is about.
+    pub profile: Profile,
+    /// How binding it is.
+    pub keyword: Keyword,
+    /// Where the promise is made: a row of `docs/behaviour.md`, or a public specification.
+    pub spec: String,
+    /// The capabilities without which the program must be refused.
+    pub needs: &'static [&'static str],
+    /// Where it means something.
+    pub levels: Vec<Level>,
+    /// Whether the same can be shown by a native program, so that runc is the reference.
+    pub(crate) twin: bool,
+    /// Whether no other case may run at the same time.
+    pub(crate) alone: bool,
+    /// Whether it takes a containerd of the run's own: it looks at its processes or its log, or ends it.
+    pub(crate) private: bool,
+    /// In which forms an engine by itself gets the program; without any, in those that its profile asks for.
+    pub(crate) forms: &'static [Form],
+    pub(crate) setup: Setup,
+    pub(crate) play: Play,
 }
 
-/// Where a case means something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Level {
-    /// An engine by itself, in a child process.
-    Engine,
-    /// A container of containerd's task service.
-    Task,
-}
-
-/// What must be seen.
+/// How a case is played.
 #[derive(Clone, Debug)]
-pub(crate) enum Expected {
-    /// The guest ended with this status, and wrote this.
-    Ended { code: u32, stdout: Vec<Text>, stderr: Vec<Text> },
-    /// The guest never ran, for a reason that says all of this.
-    Refused { says: Vec<&'static str> },
-}
-
-/// What a stream must hold.
-#[derive(Clone, Debug)]
-pub(crate) enum Text {
-    Is(String),
-    Has(&'static str),
-    HasNot(&'static str),
-}
-
-/// What was seen.
-#[derive(Debug)]
-pub(crate) enum Seen {
-    Ended { code: u32, stdout: Vec<u8>, stderr: Vec<u8> },
-    Refused { sentence: String },
+pub(crate) enum Play {
+    /// One guest from start to end, and what is seen of it. The signal is sent when it has printed `ready`.
+    Once { signal: Option<u32>, expected: Expected },
+    /// What takes more steps or more than one container.
+    Steps(fn(&Stage<'_>) -> Result),
+    /// A test of the official suite for WASI, or why it cannot be played.
+    Official(Arc<Result<Script>>),
 }
 
 impl Case {
-    pub(crate) fn new(id: &'static str, program: Program) -> Self {
-        Self::of_bytes(id, program.name, program.bytes)
+    /// A guest that must end with status 0; every driver that can show it does.
+    pub(crate) fn new(id: &'static str, setup: Setup) -> Self {
+        let expected = Expected::Ended { code: 0, stdout: Vec::new(), stderr: Vec::new(), left: Vec::new() };
+        let mut levels = vec![Level::Task];
+        levels.extend(setup.is_for_engines().then_some(Level::Engine));
+        levels.extend(setup.is_for_pods().then_some(Level::Cri));
+        Self::of(id, setup, levels, Play::Once { signal: None, expected })
     }
 
-    /// A case on bytes that are no committed guest: `name` is the file's.
-    pub(crate) fn of_bytes(
-        id: &'static str,
-        name: &'static str,
-        bytes: impl Into<Cow<'static, [u8]>>,
-    ) -> Self {
-        Self {
-            id,
-            program: bytes.into(),
-            name,
-            function: "",
-            args: Vec::new(),
-            env: Vec::new(),
-            cwd: "/",
-            files: Vec::new(),
-            read_only: false,
-            network: false,
-            stdin: b"",
-            signal: None,
-            needs: |_| true,
-            levels: &[Level::Engine, Level::Task],
-            expected: Expected::Ended { code: 0, stdout: Vec::new(), stderr: Vec::new() },
-            broken_by: Vec::new(),
-        }
+    /// Several steps, with containerd's task service. `setup` is what the steps run.
+    pub(crate) fn task(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
+        Self::of(id, setup, vec![Level::Task], Play::Steps(steps))
     }
 
-    pub(crate) fn function(self, function: &'static str) -> Self {
-        Self { function, ..self }
+    /// Several steps, with CRI.
+    pub(crate) fn cri(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
+        Self::of(id, setup, vec![Level::Cri], Play::Steps(steps))
     }
 
-    pub(crate) fn args<const N: usize>(self, args: [&'static str; N]) -> Self {
-        Self { args: args.into(), ..self }
+    /// Several steps, with containerd's task service and with CRI.
+    pub(crate) fn container(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
+        Self::of(id, setup, vec![Level::Task, Level::Cri], Play::Steps(steps))
     }
 
-    pub(crate) fn env<const N: usize>(self, env: [(&'static str, &'static str); N]) -> Self {
-        Self { env: env.into(), ..self }
-    }
-
-    pub(crate) fn file(mut self, name: &'static str, content: &'static str) -> Self {
-        self.files.push((name, content));
-        self
-    }
-
-    pub(crate) fn read_only(self) -> Self {
-        Self { read_only: true, ..self }
-    }
-
-    pub(crate) fn network(self) -> Self {
-        Self { network: true, ..self }
-    }
-
-    pub(crate) fn stdin(self, stdin: &'static [u8]) -> Self {
-        Self { stdin, ..self }
-    }
-
-    pub(crate) fn needs(self, needs: fn(&Capabilities) -> bool) -> Self {
+    /// It takes capabilities of the engine.
+    pub(crate) fn needs<const N: usize>(self, needs: &'static [&'static str; N]) -> Self {
         Self { needs, ..self }
     }
 
-    /// Runs in `cwd`, which only a container has.
-    pub(crate) fn cwd(self, cwd: &'static str) -> Self {
-        Self { cwd, ..self }.task_only()
+    /// It may be broken for a stated reason.
+    pub(crate) fn should(self) -> Self {
+        Self { keyword: Keyword::Should, ..self }
+    }
+
+    /// The probe's native twin shows the same.
+    pub(crate) fn twin(self) -> Self {
+        Self { twin: true, ..self }
+    }
+
+    /// Nothing else may run at the same time.
+    pub(crate) fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+
+    /// It looks at processes, at containerd's log or folders, or ends containerd: at somebody else's it cannot be played.
+    pub(crate) fn private(self) -> Self {
+        Self { private: true, ..self }
+    }
+
+    /// The engine gets the program in one form only, which a shim has no way to be given.
+    pub(crate) fn in_form<const N: usize>(self, forms: &'static [Form; N]) -> Self {
+        Self { forms, ..self }.only([Level::Engine])
+    }
+
+    /// It means something at these levels only, for a reason that a reader of the case sees.
+    pub(crate) fn only<const N: usize>(mut self, levels: [Level; N]) -> Self {
+        self.levels.retain(|level| levels.contains(level));
+        self
+    }
+
+    /// Another place of the promise than its topic's.
+    pub(crate) fn spec(self, spec: &str) -> Self {
+        Self { spec: spec.to_owned(), ..self }
     }
 
     /// Sends a signal when the guest has printed `ready`; only a host delivers one.
-    pub(crate) fn signal(self, signal: u32) -> Self {
-        Self { signal: Some(signal), ..self }.task_only()
-    }
-
-    pub(crate) fn task_only(self) -> Self {
-        Self { levels: &[Level::Task], ..self }
+    pub(crate) fn signal(mut self, number: u32) -> Self {
+        if let Play::Once { signal, .. } = &mut self.play {
+            *signal = Some(number);
+        }
+        // CRI knows no call that sends a signal of one's choice.
+        self.only([Level::Task])
     }
 
     pub(crate) fn ends_with(mut self, status: u32) -> Self {
-        if let Expected::Ended { code, .. } = &mut self.expected {
+        if let Play::Once { expected: Expected::Ended { code, .. }, .. } = &mut self.play {
             *code = status;
         }
         self
@@ -156,125 +134,88 @@ impl Case {
         self.stdout(Text::Is(text.into()))
     }
 
-    pub(crate) fn prints_among_others(self, text: &'static str) -> Self {
-        self.stdout(Text::Has(text))
+    pub(crate) fn prints_among_others(self, text: &str) -> Self {
+        self.stdout(Text::Has(text.to_owned()))
     }
 
-    pub(crate) fn never_prints(self, text: &'static str) -> Self {
-        self.stdout(Text::HasNot(text))
+    pub(crate) fn never_prints(self, text: &str) -> Self {
+        self.stdout(Text::HasNot(text.to_owned()))
     }
 
-    pub(crate) fn complains(mut self, text: &'static str) -> Self {
-        if let Expected::Ended { stderr, .. } = &mut self.expected {
-            stderr.push(Text::Has(text));
+    pub(crate) fn complains(mut self, text: &str) -> Self {
+        if let Play::Once { expected: Expected::Ended { stderr, .. }, .. } = &mut self.play {
+            stderr.push(Text::Has(text.to_owned()));
         }
         self
+    }
+
+    /// Afterwards a path below `/data` is this.
+    pub(crate) fn leaves(self, path: &str, entry: Entry) -> Self {
+        self.left(path, Some(entry))
+    }
+
+    /// Afterwards a path below `/data` leads nowhere.
+    pub(crate) fn leaves_nothing_at(self, path: &str) -> Self {
+        self.left(path, None)
     }
 
     /// The container cannot be created, for a reason that says all of `says`.
-    pub(crate) fn refused<const N: usize>(self, says: [&'static str; N]) -> Self {
-        Self { expected: Expected::Refused { says: says.into() }, ..self }
-    }
-
-    /// An engine breaks the promise, for a reason that is the engine's own.
-    pub(crate) fn broken_by(mut self, engine: &'static str, reason: &'static str) -> Self {
-        self.broken_by.push((engine, reason));
+    pub(crate) fn refused<const N: usize>(mut self, says: [&str; N]) -> Self {
+        if let Play::Once { expected, .. } = &mut self.play {
+            *expected = Expected::Refused { says: says.map(str::to_owned).into() };
+        }
         self
     }
 
-    /// Compares what an engine did with what it must do.
-    pub(crate) fn judge(&self, info: &Info, seen: Result<Seen, String>) -> Result<(), String> {
-        let verdict = seen.and_then(|seen| self.expected_of(info).compare(&seen));
-        match self.broken_by.iter().find(|(engine, _)| *engine == info.name) {
-            Some((engine, reason)) if verdict.is_ok() => {
-                Err(format!("{engine} keeps this promise now; remove its exception: {reason}"))
-            }
-            Some(_) => Ok(()),
-            None => verdict,
+    /// The forms in which an engine by itself gets the program: compiled, and for what every container does the source
+    /// as well.
+    pub(crate) fn forms(&self) -> &'static [Form] {
+        match (self.forms, self.profile) {
+            ([], Profile::Core | Profile::Images) => &[Form::Compiled, Form::Source],
+            ([], _) => &[Form::Compiled],
+            (forms, _) => forms,
         }
     }
 
-    /// The entrypoint and its arguments.
-    pub(crate) fn command(&self) -> Vec<String> {
-        let entrypoint = format!("/{}{}", self.name, self.function);
-        [entrypoint].into_iter().chain(self.args.iter().map(|arg| (*arg).to_owned())).collect()
+    /// Gives it a profile and, where it names no place of its own, the place of the promise.
+    pub(crate) fn placed(self, profile: Profile, spec: &str) -> Self {
+        let spec = if self.spec.is_empty() { spec.to_owned() } else { self.spec };
+        Self { profile, spec, ..self }
     }
 
-    /// A folder with the case's files, to be the guest's `/data`.
-    pub(crate) fn data(&self) -> io::Result<TempDir> {
-        let data = TempDir::new()?;
-        for (name, content) in &self.files {
-            fs::write(data.path().join(name), content)?;
+    /// Whether a driver plays it with these guests.
+    pub(crate) fn is_for(&self, level: Level, native: bool) -> bool {
+        self.levels.contains(&level) && (self.twin || !native)
+    }
+
+    pub(crate) fn of(id: impl Into<Cow<'static, str>>, setup: Setup, levels: Vec<Level>, play: Play) -> Self {
+        Self {
+            id: id.into(),
+            profile: Profile::Core,
+            keyword: Keyword::Must,
+            spec: String::new(),
+            needs: &[],
+            levels,
+            twin: false,
+            alone: false,
+            private: false,
+            forms: &[],
+            setup,
+            play,
         }
-        Ok(data)
     }
 
-    #[cfg(test)]
-    pub(crate) fn program_name(&self) -> &'static str {
-        self.name
-    }
-
-    /// What an engine with these capabilities must do: the promise, or its refusal where it does not claim enough.
-    fn expected_of(&self, info: &Info) -> Expected {
-        if (self.needs)(&info.capabilities) {
-            return self.expected.clone();
+    fn left(mut self, path: &str, entry: Option<Entry>) -> Self {
+        if let Play::Once { expected: Expected::Ended { left, .. }, .. } = &mut self.play {
+            left.push((path.to_owned(), entry));
         }
-        Expected::Refused { says: vec!["which this engine does not provide", info.name] }
+        self
     }
 
     fn stdout(mut self, text: Text) -> Self {
-        if let Expected::Ended { stdout, .. } = &mut self.expected {
+        if let Play::Once { expected: Expected::Ended { stdout, .. }, .. } = &mut self.play {
             stdout.push(text);
         }
         self
-    }
-}
-
-impl Expected {
-    /// Compares; the error shows what was expected and what was seen.
-    fn compare(&self, seen: &Seen) -> Result<(), String> {
-        let matches = match (self, seen) {
-            (
-                Self::Ended { code, stdout, stderr },
-                Seen::Ended { code: seen_code, stdout: seen_stdout, stderr: seen_stderr },
-            ) => {
-                code == seen_code
-                    && stdout.iter().all(|text| text.matches(seen_stdout))
-                    && stderr.iter().all(|text| text.matches(seen_stderr))
-            }
-            (Self::Refused { says }, Seen::Refused { sentence }) => {
-                says.iter().all(|text| sentence.contains(text))
-            }
-            _ => false,
-        };
-        if matches { Ok(()) } else { Err(format!("expected {self:#?}\nbut saw {}", seen.describe())) }
-    }
-}
-
-impl Text {
-    fn matches(&self, bytes: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(bytes);
-        match self {
-            Self::Is(exactly) => text == *exactly,
-            Self::Has(part) => text.contains(part),
-            Self::HasNot(part) => !text.contains(part),
-        }
-    }
-}
-
-impl Seen {
-    pub(crate) fn describe(&self) -> String {
-        const SHOWN: usize = 2000;
-        match self {
-            Self::Refused { sentence } => format!("a refusal: {sentence}"),
-            Self::Ended { code, stdout, stderr } => {
-                let mut text = format!("status {code}");
-                for (name, stream) in [("stdout", stdout), ("stderr", stderr)] {
-                    let shown = String::from_utf8_lossy(&stream[..stream.len().min(SHOWN)]);
-                    let _ = write!(text, "\n{name} ({} bytes):\n{shown}", stream.len());
-                }
-                text
-            }
-        }
     }
 }

@@ -1,169 +1,167 @@
-//! Runs cases on an engine by itself: the test calls its own binary again for each, and that child is the host.
+//! Runs cases on an engine by itself: no containerd, no root, one child process for each guest.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
-use std::{env, io, thread};
+mod compiled;
 
-use libtest_mimic::{Failed, Trial};
-use shimmer_engine::{Compiled, Directory, Engine, Error, Exit, Guest, Info, Program, Result, Source, Stop};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
 
-use crate::case::{Case, Level, Seen};
-use crate::guests::HELLO;
+use self::compiled::{Compiled, Shelf};
+use crate::PATIENCE;
+use crate::claims::Claims;
+use crate::expected::{Ended, Entry, Seen};
+use crate::failure::{Failure, Result};
+use crate::host::{
+    COMPILE, COMPILED, DESCRIBE, Description, Form, HOST, ORDER, Order, PROGRAM, REFUSAL, ROOT,
+};
+use crate::setup::Setup;
 
-/// What tells a child from its parent: this word, the case, the form, a folder.
-const CHILD: &str = "--as-host-of";
-/// Where a child says why the guest did not run, in its folder.
-const REFUSAL: &str = "refusal";
-const TRAP: u8 = 134;
-/// The form of a program that is a compiled file of nobody's.
-const STALE: &str = "stale";
-
-/// One trial for each case and each form of a program: source, and compiled file.
-pub(crate) fn trials(info: &Info) -> Vec<Trial> {
-    let info = Arc::new(info.clone());
-    let cases = crate::all().into_iter().filter(|case| case.levels.contains(&Level::Engine));
-    let forms = cases.flat_map(|case| ["compiled", "source"].map(|form| (case.clone(), form)));
-    let stated = info.clone();
-    let table = Trial::test("readme/states-the-capabilities", move || Ok(states_capabilities(&stated)?));
-    forms
-        .map(|(case, form)| {
-            let info = info.clone();
-            Trial::test(format!("{}/{form}", case.id), move || {
-                let seen = observe(&case, form).map_err(|error| error.to_string());
-                case.judge(&info, seen).map_err(Failed::from)
-            })
-        })
-        .chain([table, stale()])
-        .collect()
+/// A program that hosts guests on an engine, for example `cargo test -p shimmer-wasmtime`'s.
+#[derive(Debug)]
+pub(crate) struct EngineHost {
+    program: PathBuf,
+    description: Description,
+    compiled: Shelf,
 }
 
-/// A compiled file that is none must be refused as stale, and not be executed, interpreted or crashed on.
-fn stale() -> Trial {
-    Trial::test("refusal/stale-compiled-file", || {
-        let case = Case::new("program/module", HELLO);
-        match observe(&case, STALE)? {
-            Seen::Refused { sentence }
-                if sentence.contains("compile it again") && sentence.contains(case.name) =>
-            {
-                Ok(())
-            }
-            other => {
-                Err(format!("expected a refusal that says to compile again, but saw {}", other.describe())
-                    .into())
+impl EngineHost {
+    /// Asks the program what its engine is.
+    pub(crate) fn find(program: &Path) -> Result<Self> {
+        let output = Command::new(program).arg(DESCRIBE).env_clear().stdin(Stdio::null()).output()?;
+        let description = serde_json::from_slice(&output.stdout).map_err(|error| {
+            let program = program.display();
+            Failure(format!(
+                "{program} is no host of an engine, since {DESCRIBE} gives no description: {error}"
+            ))
+        })?;
+        Ok(Self { program: program.to_owned(), description, compiled: Shelf::new()? })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// Name and version, for people.
+    pub(crate) fn engine(&self) -> String {
+        format!("{} {}", self.description.name, self.description.version)
+    }
+
+    pub(crate) fn claims(&self) -> Claims {
+        Claims::of(&self.description.claims)
+    }
+
+    /// Runs a guest in a child process.
+    pub(crate) fn observe(&self, setup: &Setup, form: Form) -> Result<Seen> {
+        let folder = TempDir::new()?;
+        let data = folder.path().join(ROOT).join("data");
+        fs::create_dir_all(&data)?;
+        setup.write_files(&data)?;
+        fs::write(folder.path().join(PROGRAM), &setup.program)?;
+        let order = serde_json::to_vec(&self.order(setup, form))?;
+        fs::write(folder.path().join(ORDER), &order)?;
+        if form.is_compiled() {
+            match self.compiled.file(&setup.program, setup.function, |at| self.compile(at, setup, &order))? {
+                Compiled::File(file) => fs::hard_link(file, folder.path().join(COMPILED))?,
+                Compiled::Refused(sentence) => return Ok(Seen::Refused { code: None, sentence }),
             }
         }
+        let input = setup.stdin.as_deref().unwrap_or_default();
+        let (status, stdout, stderr) = self.child(HOST, folder.path(), input)?;
+        if let Ok(sentence) = fs::read_to_string(folder.path().join(REFUSAL)) {
+            return Ok(Seen::Refused { code: None, sentence });
+        }
+        let code = status.code().and_then(|code| u32::try_from(code).ok());
+        let code = code.ok_or_else(|| Failure(format!("the engine crashed: {status}")))?;
+        Ok(Seen::Ended(Ended { code, reason: None, stdout, stderr, left: Entry::all(&data)? }))
+    }
+
+    /// Compiles in a process of its own, which must write one file and must not run the program.
+    fn compile(&self, folder: &Path, setup: &Setup, order: &[u8]) -> Result<Compiled> {
+        fs::write(folder.join(PROGRAM), &setup.program)?;
+        fs::write(folder.join(ORDER), order)?;
+        let (status, stdout, stderr) = self.child(COMPILE, folder, b"")?;
+        if let Ok(sentence) = fs::read_to_string(folder.join(REFUSAL)) {
+            return Ok(Compiled::Refused(sentence));
+        }
+        let mut written = names(folder)?;
+        written.retain(|name| ![ORDER, PROGRAM].contains(&name.as_str()));
+        if status.success() && written == [COMPILED] && stdout.is_empty() && stderr.is_empty() {
+            return Ok(Compiled::File(folder.join(COMPILED)));
+        }
+        let output = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        Err(Failure(format!(
+            "compiling ended with {status}, wrote the files {written:?} and printed {output:?}"
+        )))
+    }
+
+    fn order(&self, setup: &Setup, form: Form) -> Order {
+        Order {
+            file: setup.name.clone(),
+            function: setup.function.strip_prefix('#').unwrap_or("_start").to_owned(),
+            args: [format!("/{}", setup.name)].into_iter().chain(setup.args.iter().cloned()).collect(),
+            env: setup.env.clone(),
+            form,
+            fingerprint: self.description.fingerprint.clone(),
+        }
+    }
+
+    fn child(&self, verb: &str, folder: &Path, input: &[u8]) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+        let mut child = Command::new(&self.program)
+            .arg(verb)
+            .arg(folder)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        finish(&mut child, input)
+    }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    names.collect()
+}
+
+/// Feeds the child, reads both its streams and waits for its end, but not for ever.
+fn finish(child: &mut Child, stdin: &[u8]) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let (input, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    thread::scope(|scope| {
+        // A child that reads nothing breaks the pipe, and that is its own affair.
+        scope.spawn(move || input.map(|mut input| input.write_all(stdin)));
+        let stdout = scope.spawn(move || read(stdout));
+        let stderr = scope.spawn(move || read(stderr));
+        let ended = wait(child);
+        let (stdout, stderr) = (stdout.join(), stderr.join());
+        let stdout = stdout.map_err(|_| Failure("the reader of stdout panicked".into()))??;
+        let stderr = stderr.map_err(|_| Failure("the reader of stderr panicked".into()))??;
+        Ok((ended?, stdout, stderr))
     })
 }
 
-/// Compares the engine's row in the README with what the engine claims.
-fn states_capabilities(info: &Info) -> std::result::Result<(), String> {
-    let capabilities = info.capabilities.list();
-    let row = |first: &str, cells: Vec<&str>| format!("| {first} | {} |", cells.join(" | "));
-    let head = row("engine", capabilities.iter().map(|(_, meaning, _)| *meaning).collect());
-    let body = capabilities.iter().map(|(_, _, claimed)| if *claimed { "yes" } else { "–" }).collect();
-    let body = row(&info.to_string(), body);
-    let readme = include_str!("../../README.md");
-    match [head, body].into_iter().find(|line| !readme.lines().any(|known| known == line)) {
-        Some(line) => Err(format!("the README's table of engines has no line\n{line}")),
-        None => Ok(()),
+fn read(stream: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        stream.read_to_end(&mut bytes)?;
     }
+    Ok(bytes)
 }
 
-/// Runs a case in a child process.
-fn observe(case: &Case, form: &str) -> io::Result<Seen> {
-    let folder = TempDir::new()?;
-    fs::create_dir_all(folder.path().join("root/data"))?;
-    for (name, content) in &case.files {
-        fs::write(folder.path().join("root/data").join(name), content)?;
+fn wait(child: &mut Child) -> Result<ExitStatus> {
+    let descriptor = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into()?, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&descriptor.as_fd(), PollFlags::IN)], Some(&patience))?;
+    if ended == 0 {
+        child.kill()?;
+        child.wait()?;
+        return Err(Failure(format!("the guest did not end within {PATIENCE:?}")));
     }
-    let mut child = Command::new(env::current_exe()?)
-        .args([CHILD, case.id, form])
-        .arg(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let stdin = child.stdin.take();
-    let bytes = case.stdin;
-    // A child that reads nothing breaks the pipe, and that is its own affair.
-    let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(bytes)));
-    let output = child.wait_with_output()?;
-    let _ = writer.join();
-    if let Ok(sentence) = fs::read_to_string(folder.path().join(REFUSAL)) {
-        return Ok(Seen::Refused { sentence });
-    }
-    let code = output.status.code().and_then(|code| u32::try_from(code).ok());
-    let code = code.ok_or_else(|| io::Error::other(format!("the engine crashed: {}", output.status)))?;
-    Ok(Seen::Ended { code, stdout: output.stdout, stderr: output.stderr })
-}
-
-/// In a child: hosts the case that the arguments name, and ends as its guest did.
-pub(crate) fn child(engine: &dyn Engine) -> Option<ExitCode> {
-    let arguments: Vec<String> = env::args().collect();
-    let [_, word, id, form, folder] = arguments.as_slice() else { return None };
-    if word != CHILD {
-        return None;
-    }
-    let case = crate::all().into_iter().find(|case| case.id == *id)?;
-    let folder = Path::new(folder);
-    Some(match host(engine, &case, form, folder) {
-        Ok(Exit::Code(code)) => ExitCode::from(code),
-        Ok(Exit::Drained) => ExitCode::SUCCESS,
-        Ok(Exit::Trap(message)) => {
-            let _ = writeln!(io::stderr(), "{message}");
-            ExitCode::from(TRAP)
-        }
-        Err(error) => {
-            let error = error.with("engine", engine.info().to_string());
-            let written = fs::write(folder.join(REFUSAL), error.to_string());
-            if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-    })
-}
-
-fn host(engine: &dyn Engine, case: &Case, form: &str, folder: &Path) -> Result<Exit> {
-    let named = |error: Error| error.with("file", case.name);
-    let function = case.function.strip_prefix('#').unwrap_or("_start");
-    let source = Source::parse(case.program.to_vec()).map_err(named)?;
-    engine.info().admit(source.needs(), function).map_err(named)?;
-    let program = match form {
-        "source" => Program::Source(source),
-        STALE => not_compiled(&source, folder)?,
-        _ => compile(engine, source, folder)?,
-    };
-    let instance = engine.load(program).map_err(named)?;
-    let (stop, _stopper) = Stop::pair()?;
-    let mut args = vec![format!("/{}", case.name)];
-    args.extend(case.args.iter().map(|arg| (*arg).to_owned()));
-    let guest = Guest {
-        args,
-        env: case.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        function: function.to_owned(),
-        directories: vec![Directory { host: folder.join("root"), guest: "/".into() }],
-        cwd: "/".into(),
-        http: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        stop,
-    };
-    instance.run(&guest)
-}
-
-/// What a cache might hold after a crash.
-fn not_compiled(source: &Source, folder: &Path) -> Result<Program> {
-    let output = folder.join("compiled");
-    fs::write(&output, "neither native code nor WebAssembly")?;
-    // SAFETY: not kept, on purpose; but the bytes are text, which no engine takes for code.
-    Ok(Program::Compiled(unsafe { Compiled::trust(File::open(&output)?, source.needs().clone()) }))
-}
-
-fn compile(engine: &dyn Engine, source: Source, folder: &Path) -> Result<Program> {
-    let output = folder.join("compiled");
-    engine.compile(&source, &output)?;
-    let file = File::open(&output)?;
-    // SAFETY: the engine has compiled the file two lines above, in a folder of this test.
-    Ok(Program::Compiled(unsafe { Compiled::trust(file, source.needs().clone()) }))
+    Ok(child.wait()?)
 }

@@ -1,5 +1,9 @@
 //! The guests by name. They are committed prebuilt, so that a test needs no WebAssembly toolchain.
 
+use std::collections::BTreeMap;
+
+use shimmer_oci::Digest;
+
 /// A program in the binary format, and the name of its file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
@@ -13,25 +17,44 @@ macro_rules! prebuilt {
             Program { name: $file, bytes: include_bytes!(concat!("../guests/prebuilt/", $file)) };)*
 
         /// All of them; a test compares it with the folder.
-        #[cfg(test)]
         const ALL: &[Program] = &[$($constant),*];
     };
 }
 
+/// The probe's native twin, a script for busybox: name and content.
+pub(crate) const PROBE_TWIN: (&str, &str) = ("probe.sh", include_str!("../guests/native/probe.sh"));
+
+/// The SHA-256 of each guest by its file, for reports.
+pub(crate) fn checksums() -> BTreeMap<String, String> {
+    let sum = |guest: &Program| (guest.name.to_owned(), Digest::of(guest.bytes).hex().to_owned());
+    ALL.iter().map(sum).collect()
+}
+
 prebuilt! {
+    BIG_MEMORY = "big-memory.wasm";
+    BULK = "bulk.wasm";
     CHECKSUM = "checksum.wasm";
     CHECKSUM_COMPONENT = "checksum.component.wasm";
     COMPUTE = "compute.wasm";
     EXIT_ERR_COMPONENT = "exit-err.component.wasm";
     EXPORTS = "exports.wasm";
+    FLOAT = "float.wasm";
     HELLO = "hello.wasm";
     HELLO_COMPONENT = "hello.component.wasm";
     HTTP_COMPONENT = "http.component.wasm";
     MEMORY = "memory.wasm";
+    MEMORY64 = "memory64.wasm";
+    MULTI_VALUE = "multi-value.wasm";
     NO_START = "no-start.wasm";
     PROBE = "probe.wasm";
     PROBE_COMPONENT = "probe.component.wasm";
+    REF_TYPES = "ref-types.wasm";
+    SIGN_EXT = "sign-ext.wasm";
     SIMD = "simd.wasm";
+    START_SECTION = "start-section.wasm";
+    TRAP_INDIRECT = "trap-indirect.wasm";
+    TRAP_INT_OVERFLOW = "trap-int-overflow.wasm";
+    TRAP_NULL = "trap-null.wasm";
     UNKNOWN_IMPORT = "unknown-import.wasm";
     WASIX_SOCKETS = "wasix-sockets.wasm";
     WASIX_THREADS = "wasix-threads.wasm";
@@ -42,8 +65,6 @@ prebuilt! {
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
-
-    use shimmer_oci::Digest;
 
     use super::*;
 
@@ -71,9 +92,7 @@ mod tests {
 
     #[test]
     fn every_guest_is_used_by_a_case() {
-        let cases = crate::all().into_iter().map(|case| case.program_name());
-        let scenarios = crate::scenarios().into_iter().map(|scenario| scenario.program.name);
-        let used: BTreeSet<&str> = cases.chain(scenarios).collect();
+        let used: BTreeSet<String> = crate::all().into_iter().map(|case| case.setup.name).collect();
         for guest in ALL {
             assert!(used.contains(guest.name), "no case runs {}", guest.name);
         }

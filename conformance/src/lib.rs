@@ -1,58 +1,50 @@
 //! What every engine and every shim must do alike, as [cases](Case) that can be run.
 //!
-//! A case knows neither engine nor host. Two drivers run it: [`engine`] in a child process without containerd, [`task`]
-//! as a container of a private containerd. An engine that does not claim what a case needs must refuse its program in
-//! the defined words, and that is tested instead: no case is skipped.
+//! A case knows neither engine nor host. Three drivers play it, the [levels](Level): an engine by itself in a child
+//! process, containerd's task service, and CRI. An engine that does not claim what a case needs must refuse its
+//! program in the defined words, and that is tested instead; what a shim is known to fail stands in a list with its
+//! reason, is played all the same, and turns the run red when it passes. No case is skipped.
 
+mod account;
 mod case;
 mod cases;
+mod cgroup;
+mod claims;
 mod engine;
+mod error;
+mod expectations;
+mod expected;
+mod failure;
 mod guests;
+mod host;
 mod images;
-mod scenario;
-mod scenarios;
-mod task;
+mod level;
+mod named;
+mod official;
+mod patience;
+mod player;
+mod profile;
+pub mod report;
+mod run;
+mod running;
+mod setup;
+mod shim;
+mod stage;
+mod starts;
+mod testsuite;
+mod trials;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
-use libtest_mimic::{Arguments, Trial};
-use shimmer_engine::{Engine, Info};
-
-pub use case::{Case, Level};
+pub use case::Case;
 pub use cases::all;
-pub use scenario::Scenario;
-pub use scenarios::all as scenarios;
-pub use task::Shim;
+pub use claims::Claims;
+pub use error::{Error, ErrorKind, Result};
+pub use expectations::Expectations;
+pub use level::Level;
+pub use profile::{Keyword, Profile};
+pub use run::{Progress, Run, Target};
+pub use trials::{engine, shim};
 
-/// Holds an engine to the cases, without containerd: the `main` of a test without harness.
-///
-/// Each case runs in a child process of the test, so a crash is a failed case.
-pub fn engine<E: Engine + Default + 'static>() -> ExitCode {
-    if let Some(child) = engine::child(&E::default()) {
-        return child;
-    }
-    run(Arguments::from_args(), engine::trials(&E::default().info()))
-}
-
-/// Holds a shim to the cases under a private containerd: the `main` of a test without harness.
-///
-/// `shim` is the binary, and `info` that of the engine in it. Whatever the node leaves behind fails the test.
-pub fn task(shim: &str, info: &Info) -> ExitCode {
-    let (trials, shim) = task::trials(shim, info);
-    let mut arguments = Arguments::from_args();
-    // Two first starts at once fail on a host that stands on containerd-shim-wasm: all its shims share one lease.
-    arguments.test_threads.get_or_insert(1);
-    let code = run(arguments, trials);
-    let stopped = Arc::into_inner(shim).map_or(Ok(()), task::LazyShim::stop);
-    if let Err(left) = stopped {
-        println!("the node left something behind: {left}");
-        return ExitCode::FAILURE;
-    }
-    code
-}
-
-fn run(arguments: Arguments, trials: Vec<Trial>) -> ExitCode {
-    assert!(!trials.is_empty(), "a suite without a case proves nothing");
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
+/// How long anything may take before its case has failed; generous, since nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);

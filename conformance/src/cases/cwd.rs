@@ -1,11 +1,22 @@
-use crate::Case;
-use crate::guests::PROBE;
+use super::row;
+use crate::case::Case;
+use crate::profile::Profile;
+use crate::setup::probe;
 
 pub(super) fn cases() -> Vec<Case> {
-    let in_data = |id| Case::new(id, PROBE).file("note", "inside").cwd("/data");
-    vec![
-        in_data("cwd/relative-path").args(["cwd-read", "note"]).prints("inside"),
-        in_data("cwd/relative-path-with-dot").args(["cwd-read", "./note"]).prints("inside"),
-        in_data("cwd/absolute-path-beside-it").args(["cwd-read", "/data/note"]).prints("inside"),
-    ]
+    let in_data = |id, path: &str| {
+        Case::new(id, probe(["cwd-read", path]).file("note", "inside\n").cwd("/data"))
+            .twin()
+            .prints("inside\n")
+    };
+    row(
+        "cwd",
+        Profile::Core,
+        [
+            in_data("cwd/relative-path", "note"),
+            in_data("cwd/relative-path-with-dot", "./note"),
+            in_data("cwd/absolute-path-beside-it", "/data/note"),
+            in_data("cwd/relative-path-upwards", "../data/note"),
+        ],
+    )
 }

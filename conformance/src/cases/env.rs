@@ -1,20 +1,31 @@
-use crate::Case;
-use crate::guests::PROBE;
+use super::row;
+use crate::case::Case;
+use crate::profile::Profile;
+use crate::setup::probe;
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("env/exactly-as-given", PROBE)
-            .args(["env"])
-            .env([("A", "1"), ("EMPTY", ""), ("EQUALS", "a=b=c"), ("ÜMLAUT", "ö")])
+    row(
+        "env",
+        Profile::Core,
+        [
+            Case::new(
+                "env/exactly-as-given",
+                probe(["env"]).env([("A", "1"), ("EMPTY", ""), ("EQUALS", "a=b=c"), ("UMLAUT", "ö ü")]),
+            )
+            .twin()
             .prints_among_others("A=1\n")
             .prints_among_others("EMPTY=\n")
             .prints_among_others("EQUALS=a=b=c\n")
-            .prints_among_others("ÜMLAUT=ö\n"),
-        // containerd gives these to its shims.
-        Case::new("env/nothing-of-the-host", PROBE)
-            .args(["env"])
-            .never_prints("TTRPC_ADDRESS")
-            .never_prints("NAMESPACE=")
-            .never_prints("CARGO"),
-    ]
+            .prints_among_others("UMLAUT=ö ü\n"),
+            Case::new("env/a-name-beyond-ascii", probe(["env"]).env([("ÜMLAUT", "ö")]))
+                .prints_among_others("ÜMLAUT=ö\n"),
+            // containerd gives these to its shims.
+            Case::new("env/nothing-of-the-host", probe(["env"]))
+                .twin()
+                .never_prints("TTRPC_ADDRESS")
+                .never_prints("GRPC_ADDRESS")
+                .never_prints("NAMESPACE=")
+                .never_prints("CARGO"),
+        ],
+    )
 }

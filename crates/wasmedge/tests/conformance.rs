@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shimmer_conformance::engine::<shimmer_wasmedge::WasmEdge>()
+    shimmer_conformance::engine::<shimmer_wasmedge::WasmEdge>(
+        &["../../conformance/expectations/wasmedge.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
+    )
 }

@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shimmer_conformance::engine::<shimmer_wasmer::Wasmer>()
+    shimmer_conformance::engine::<shimmer_wasmer::Wasmer>(
+        &["../../conformance/expectations/wasmer.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
+    )
 }

@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shimmer_conformance::engine::<shimmer_wasmtime::Wasmtime>()
+    shimmer_conformance::engine::<shimmer_wasmtime::Wasmtime>(
+        &["../../conformance/expectations/wasmtime.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
+    )
 }

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use shimmer_engine::Engine;
-
 fn main() -> ExitCode {
-    shimmer_conformance::task(env!("CARGO_BIN_EXE_containerd-shim-wasmer-v1"), &shimmer_wasmer::Wasmer.info())
+    shimmer_conformance::shim(
+        env!("CARGO_BIN_EXE_containerd-shim-wasmer-v1"),
+        &["../../conformance/expectations/host.toml", "../../conformance/expectations/wasmer.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
+    )
 }

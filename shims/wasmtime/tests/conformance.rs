@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use shimmer_engine::Engine;
-
 fn main() -> ExitCode {
-    shimmer_conformance::task(
+    shimmer_conformance::shim(
         env!("CARGO_BIN_EXE_containerd-shim-wasmtime-v1"),
-        &shimmer_wasmtime::Wasmtime.info(),
+        &["../../conformance/expectations/host.toml", "../../conformance/expectations/wasmtime.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
     )
 }

@@ -1,0 +1,222 @@
+use shimmer_node::cri::ContainerStatus;
+use shimmer_node::{Events, Resources};
+
+use super::row;
+use crate::PATIENCE;
+use crate::case::Case;
+use crate::cgroup::{Cgroup, Setting};
+use crate::failure::{Failure, Result, ensure};
+use crate::level::Level;
+use crate::patience::{NOTICE, until};
+use crate::profile::Profile;
+use crate::running::Running;
+use crate::setup::{Setup, probe};
+use crate::stage::Stage;
+
+const MIB: u64 = 1 << 20;
+/// Too little for a guest that eats, and enough for every engine.
+const LITTLE: u64 = 128 * MIB;
+const ENOUGH: u64 = 256 * MIB;
+const SIGKILL: u32 = 9;
+const KILLED: u32 = 128 + SIGKILL;
+
+const MEMORY_LIMIT: Setting = Setting { controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max" };
+const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: "cpu.max" };
+const PERIOD: Setting = Setting { controller: "cpu", v1: "cpu.cfs_period_us", v2: "cpu.max" };
+const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
+const SHARES: Setting = Setting { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" };
+const PROCESSES: Setting = Setting { controller: "pids", v1: "pids.max", v2: "pids.max" };
+
+pub(super) fn cases() -> Vec<Case> {
+    [memory(), out_of_memory(), processors(), processes()].concat()
+}
+
+fn memory() -> Vec<Case> {
+    let hold = probe(["hold", "32"]).memory(ENOUGH);
+    row(
+        "memory-limit",
+        Profile::Limits,
+        [
+            Case::new("limits/memory-within", probe(["alloc", "32"]).memory(ENOUGH)).twin().prints("ok\n"),
+            Case::container("limits/memory-limit-is-the-cgroups", hold.clone(), memory_limit).twin(),
+            Case::container("limits/memory-is-charged-to-the-container", hold.clone(), memory_charged).twin(),
+            Case::container("limits/update-raises-the-memory-limit", hold, memory_update).twin(),
+        ],
+    )
+}
+
+fn out_of_memory() -> Vec<Case> {
+    let eat = probe(["eat"]).memory(LITTLE);
+    row(
+        "out-of-memory",
+        Profile::Limits,
+        [
+            Case::new("limits/memory-beyond", eat.clone()).twin().ends_with(KILLED).prints("ready\n"),
+            Case::new("limits/memory-beyond-in-a-native-container", eat.clone().native())
+                .twin()
+                .ends_with(KILLED)
+                .prints("ready\n"),
+            Case::task("limits/out-of-memory-is-an-event", eat.clone(), oom_event).twin(),
+            Case::cri("limits/out-of-memory-is-the-reason", eat.clone(), oom_reason).twin(),
+            Case::cri("limits/out-of-memory-spares-the-neighbour", eat, oom_neighbour).twin(),
+        ],
+    )
+}
+
+fn processors() -> Vec<Case> {
+    let spin = probe(["spin"]);
+    let tenth = spin.clone().cpu(10_000, 100_000);
+    let shares = spin.in_task(|spec| spec.cpu_shares(512)).in_pod(|spec| spec.cpu_shares(512));
+    row(
+        "processor-limit",
+        Profile::Limits,
+        [
+            Case::container("limits/cpu-quota-holds-back", tenth.clone(), cpu_quota).twin(),
+            Case::task("limits/held-back-periods-are-counted", tenth, cpu_metrics).twin(),
+            Case::container("limits/cpu-shares", shares, cpu_shares).twin(),
+        ],
+    )
+}
+
+fn processes() -> Vec<Case> {
+    let few = |setup: Setup| setup.in_task(|spec| spec.pids(64));
+    let files = probe(["cwd-read", "/proc/1/limits"]).in_task(|spec| spec.rlimit("NOFILE", 512));
+    row(
+        "process-limits",
+        Profile::Limits,
+        [
+            Case::new("limits/few-processes-are-enough", few(probe(["return"]))).twin(),
+            Case::task("limits/processes-are-limited-and-counted", few(probe(["sleep"])), process_limit)
+                .twin(),
+            Case::task("limits/open-files", files, open_files).twin(),
+        ],
+    )
+}
+
+/// A guest that has done what it does by the time it prints `ready`, and its cgroup.
+fn ready<'a>(stage: &'a Stage<'_>) -> Result<(Running<'a>, Cgroup)> {
+    let running = stage.start(&stage.setup())?;
+    running.wait_for("ready\n")?;
+    let cgroup = Cgroup::of(running.process()?)?;
+    Ok((running, cgroup))
+}
+
+fn memory_limit(stage: &Stage<'_>) -> Result {
+    let (_running, cgroup) = ready(stage)?;
+    says(&cgroup, &MEMORY_LIMIT, &ENOUGH.to_string())
+}
+
+fn memory_charged(stage: &Stage<'_>) -> Result {
+    let (mut running, _) = ready(stage)?;
+    let used = match stage.level {
+        Level::Cri => running.in_pod()?.0.stats()?.usage_bytes.unwrap_or_default(),
+        _ => running.task()?.metrics()?.memory_bytes,
+    };
+    let range = 32 * MIB..ENOUGH;
+    ensure(range.contains(&used), || format!("it holds 32 MiB of at most 256, but is charged {used} bytes"))
+}
+
+fn memory_update(stage: &Stage<'_>) -> Result {
+    let (mut running, cgroup) = ready(stage)?;
+    let more = Resources { memory: Some(2 * ENOUGH), ..Resources::default() };
+    match stage.level {
+        Level::Cri => running.in_pod()?.0.update(&more)?,
+        _ => running.task()?.update(more)?,
+    }
+    says(&cgroup, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())
+}
+
+fn oom_event(stage: &Stage<'_>) -> Result {
+    let events = stage.shim.node.events()?;
+    let running = stage.start(&stage.setup())?;
+    let id = running.id().to_owned();
+    let ended = running.end()?;
+    ensure(ended.code == KILLED, || format!("expected status {KILLED}, but saw {}", ended.describe()))?;
+    expect_oom(&events, &id)
+}
+
+fn expect_oom(events: &Events, id: &str) -> Result {
+    events.wait_for(|event| event.topic == "/tasks/oom" && event.container_id == id, NOTICE)?;
+    Ok(())
+}
+
+fn oom_reason(stage: &Stage<'_>) -> Result {
+    let mut running = stage.start(&stage.setup())?;
+    let (container, _) = running.in_pod()?;
+    container.wait(PATIENCE)?;
+    until(NOTICE, || {
+        Ok(match container.status()? {
+            ContainerStatus::Exited(ended)
+                if (ended.code, ended.reason.as_str()) == (KILLED, "OOMKilled") =>
+            {
+                None
+            }
+            other => Some(format!("expected status {KILLED} for the reason OOMKilled, but saw {other:?}")),
+        })
+    })
+}
+
+fn oom_neighbour(stage: &Stage<'_>) -> Result {
+    let eat = stage.setup();
+    let tick = Setup { args: vec!["tick".into()], memory: None, ..eat.clone() };
+    let mut neighbour = stage.start(&tick)?;
+    let ended = neighbour.beside("eater", &eat)?.wait(PATIENCE)?;
+    ensure(ended.code == KILLED, || format!("expected status {KILLED}, but saw {ended:?}"))?;
+    let (container, _) = neighbour.in_pod()?;
+    let lines = String::from_utf8_lossy(&container.log()?.stdout).lines().count();
+    // It ticks on.
+    Ok(container.wait_for(&format!("{}\n", lines + 2), PATIENCE)?)
+}
+
+fn cpu_quota(stage: &Stage<'_>) -> Result {
+    let (_running, cgroup) = ready(stage)?;
+    let (quota, unified) = cgroup.read(&QUOTA)?;
+    let (period, _) = cgroup.read(&PERIOD)?;
+    let seen = if unified { quota } else { format!("{quota} {period}") };
+    ensure(seen == "10000 100000", || format!("expected a quota of 10000 in 100000, but saw {seen}"))?;
+    until(PATIENCE, || {
+        let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
+        let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))
+    })
+}
+
+fn cpu_metrics(stage: &Stage<'_>) -> Result {
+    let (mut running, _) = ready(stage)?;
+    let task = running.task()?;
+    until(NOTICE, || {
+        let metrics = task.metrics()?;
+        let counted = metrics.throttled_periods > 0 && metrics.periods >= metrics.throttled_periods;
+        Ok((!counted).then(|| format!("it was held back, but the metrics say {metrics:?}")))
+    })
+}
+
+fn cpu_shares(stage: &Stage<'_>) -> Result {
+    let (_running, cgroup) = ready(stage)?;
+    let (seen, unified) = cgroup.read(&SHARES)?;
+    // cgroup v2 has weights, and there is more than one way to reckon them from shares; 100 is what 1024 gives.
+    let halved = if unified { seen.parse::<u32>().is_ok_and(|weight| weight < 100) } else { seen == "512" };
+    ensure(halved, || format!("expected 512 shares, half of what is usual, but saw {seen}"))
+}
+
+fn process_limit(stage: &Stage<'_>) -> Result {
+    let (mut running, cgroup) = ready(stage)?;
+    says(&cgroup, &PROCESSES, "64")?;
+    let metrics = running.task()?.metrics()?;
+    let counted = (1..=64).contains(&metrics.pids) && metrics.pids_limit == 64;
+    ensure(counted, || format!("expected 1 to 64 processes and a limit of 64, but saw {metrics:?}"))
+}
+
+fn open_files(stage: &Stage<'_>) -> Result {
+    let ended = stage.start(&stage.setup())?.end_unnoted()?;
+    let text = ended.stdout();
+    let line = text.lines().find(|line| line.starts_with("Max open files"));
+    let line = line.ok_or_else(|| Failure(format!("no line tells of open files: {}", ended.describe())))?;
+    let limits: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
+    ensure(limits == ["512", "512"], || format!("expected a limit of 512 open files, but saw {limits:?}"))
+}
+
+fn says(cgroup: &Cgroup, setting: &Setting, expected: &str) -> Result {
+    let (seen, _) = cgroup.read(setting)?;
+    ensure(seen == expected, || format!("expected {} to say {expected}, but saw {seen}", setting.v1))
+}

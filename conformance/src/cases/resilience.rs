@@ -1,0 +1,270 @@
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use shimmer_node::cri::ContainerStatus;
+use shimmer_node::{Code, ContainerSpec, ErrorKind, Node, Process, State};
+
+use super::row;
+use crate::PATIENCE;
+use crate::case::Case;
+use crate::failure::{Failure, Result, ensure};
+use crate::level::Level;
+use crate::patience::{NOTICE, until};
+use crate::profile::Profile;
+use crate::running::{Running, again};
+use crate::setup::{Setup, probe};
+use crate::stage::{Stage, refusal};
+
+const SIGTERM: u32 = 15;
+const KILLED: u32 = 128 + 9;
+const TERMINATED: u32 = 128 + SIGTERM;
+
+pub(super) fn cases() -> Vec<Case> {
+    [ends(), restarts(), crowds()].concat()
+}
+
+fn ends() -> Vec<Case> {
+    let tick = probe(["tick"]);
+    row(
+        "leftovers",
+        Profile::Resilience,
+        [
+            Case::container("resilience/nothing-is-left-of-an-ended-guest", probe(["return"]), ended_guest)
+                .twin(),
+            Case::container("resilience/nothing-is-left-of-a-killed-guest", tick.clone(), killed_guest)
+                .twin(),
+            Case::task("resilience/nothing-is-left-of-a-refused-one", tick.clone(), refused_guest),
+            Case::task("resilience/nothing-is-left-of-a-killed-shim", tick.clone(), killed_shim)
+                .twin()
+                .alone()
+                .private(),
+            Case::cri("resilience/nothing-is-left-of-a-removed-pod", tick, removed_pod).twin(),
+        ],
+    )
+}
+
+fn restarts() -> Vec<Case> {
+    row(
+        "restarts",
+        Profile::Resilience,
+        [
+            Case::container("resilience/guests-outlive-containerd", probe(["tick"]), outlives)
+                .twin()
+                .alone()
+                .private(),
+            Case::container("resilience/an-end-without-containerd-is-seen", probe(["tick"]), unseen_end)
+                .twin()
+                .alone()
+                .private(),
+            Case::task("resilience/killed-from-outside", probe(["tick"]), killed_from_outside).twin(),
+        ],
+    )
+}
+
+fn crowds() -> Vec<Case> {
+    row(
+        "crowds",
+        Profile::Resilience,
+        [
+            Case::task("resilience/fifty-at-once", probe([]), fifty).twin().alone(),
+            Case::task("resilience/senseless-calls-are-survived", probe(["tick"]), senseless_calls).twin(),
+        ],
+    )
+}
+
+fn ended_guest(stage: &Stage<'_>) -> Result {
+    let running = stage.start(&stage.setup())?;
+    let id = running.id().to_owned();
+    running.end()?;
+    nothing_is_left(stage, &id)
+}
+
+fn killed_guest(stage: &Stage<'_>) -> Result {
+    let running = ticking(stage)?;
+    let id = running.id().to_owned();
+    drop(running);
+    nothing_is_left(stage, &id)
+}
+
+/// Its id can be used again, which also shows that containerd has forgotten it.
+fn refused_guest(stage: &Stage<'_>) -> Result {
+    let id = stage.next_name();
+    let node = &stage.shim.node;
+    let broken = Setup { name: "broken.wasm".into(), program: b"hello".into(), ..stage.setup() };
+    let spec = |setup: &Setup| {
+        let image = stage.image(setup)?;
+        Ok::<_, Failure>(ContainerSpec::new(&id, &image, &stage.shim.runtime).args(setup.command()))
+    };
+    let container = node.container(spec(&broken)?)?;
+    refusal(container.create())?;
+    container.delete()?;
+    nothing_is_left(stage, &id)?;
+    let whole = spec(&stage.setup().args(["return"]))?;
+    let output = again(|| node.run(whole.clone()))?;
+    ensure(output.code == 0, || format!("expected the id to be free again, but saw status {}", output.code))
+}
+
+fn killed_shim(stage: &Stage<'_>) -> Result {
+    let events = stage.shim.node.events()?;
+    let mut running = ticking(stage)?;
+    let id = running.id().to_owned();
+    kill(shim_of(&stage.shim.node, &id)?.pid)?;
+    let is_exit = |event: &shimmer_node::Event| event.topic == "/tasks/exit" && event.container_id == id;
+    let event = events.wait_for(is_exit, PATIENCE)?;
+    let status = event.exit_status;
+    ensure(status == Some(KILLED), || format!("expected an exit with {KILLED}, but saw {status:?}"))?;
+    until(NOTICE, || {
+        Ok(is_running(&mut running, stage)?.then(|| "the guest of a killed shim is said to run".to_owned()))
+    })?;
+    drop(running);
+    nothing_is_left(stage, &id)
+}
+
+fn removed_pod(stage: &Stage<'_>) -> Result {
+    let mut running = ticking(stage)?;
+    let id = running.id().to_owned();
+    let (_, pod) = running.in_pod()?;
+    let sandbox = pod.id().to_owned();
+    pod.delete()?;
+    nothing_is_left(stage, &id)?;
+    nothing_is_left(stage, &sandbox)
+}
+
+fn outlives(stage: &Stage<'_>) -> Result {
+    let mut running = ticking(stage)?;
+    stage.shim.node.restart_containerd()?;
+    let runs = is_running(&mut running, stage)?;
+    ensure(runs, || "containerd was started again and says that the guest has ended".to_owned())?;
+    running.wait_for("\n20\n")?;
+    running.kill(SIGTERM)?;
+    let ended = running.end_unnoted()?;
+    let expected = (1..=20).map(|tick| format!("{tick}\n")).collect::<String>();
+    let whole = ended.code == TERMINATED && ended.stdout().starts_with(&expected);
+    ensure(whole, || format!("expected status {TERMINATED} and every tick, but saw {}", ended.describe()))
+}
+
+/// containerd itself cleans up after a task that has ended meanwhile, and does not keep its status.
+fn unseen_end(stage: &Stage<'_>) -> Result {
+    let mut running = ticking(stage)?;
+    let (process, node) = (running.process()?, &stage.shim.node);
+    let socket = node.socket();
+    thread::scope(|scope| {
+        let restart = scope.spawn(|| node.restart_containerd());
+        while UnixStream::connect(&socket).is_ok() && !restart.is_finished() {
+            thread::yield_now();
+        }
+        let killed = kill(process);
+        restart.join().map_err(|_| "the thread that restarts containerd panicked")??;
+        killed
+    })?;
+    let id = running.id().to_owned();
+    until(NOTICE, || {
+        Ok(is_running(&mut running, stage)?.then(|| "a guest that has ended is said to run".to_owned()))
+    })?;
+    drop(running);
+    nothing_is_left(stage, &id)
+}
+
+fn killed_from_outside(stage: &Stage<'_>) -> Result {
+    let events = stage.shim.node.events()?;
+    let running = ticking(stage)?;
+    let id = running.id().to_owned();
+    kill(running.process()?)?;
+    let is_exit = |event: &shimmer_node::Event| event.topic == "/tasks/exit" && event.container_id == id;
+    let status = events.wait_for(is_exit, PATIENCE)?.exit_status;
+    let code = running.end_unnoted()?.code;
+    let told = (status, code) == (Some(KILLED), KILLED);
+    ensure(told, || format!("expected {KILLED} from event and wait, but saw {status:?} and {code}"))
+}
+
+/// Each of fifty guests has an exit code of its own, and all exist before the first one ends.
+fn fifty(stage: &Stage<'_>) -> Result {
+    const GUESTS: u32 = 50;
+    const CLIENTS: u32 = 5;
+    let work = |client: u32| {
+        let codes = (1..=GUESTS).filter(|code| code % CLIENTS == client);
+        let created = codes.map(|code| {
+            let setup = stage.setup().args(["proc-exit", &code.to_string()]);
+            Ok::<_, Failure>((code, stage.create(&setup)?))
+        });
+        for (code, mut running) in created.collect::<Result<Vec<_>>>()? {
+            running.start()?;
+            let seen = running.end_unnoted()?.code;
+            ensure(seen == code, || format!("expected status {code}, but saw {seen}"))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || work(client))).collect();
+        clients.into_iter().try_for_each(|client| client.join().map_err(|_| "a client panicked")?)
+    })
+}
+
+fn senseless_calls(stage: &Stage<'_>) -> Result {
+    let mut running = ticking(stage)?;
+    let node = &stage.shim.node;
+    for call in [
+        node.task_state("nobody").map(drop),
+        node.kill_task("nobody", 9),
+        node.delete_task("nobody").map(drop),
+    ] {
+        let (code, sentence) = refusal(call)?;
+        ensure(code == "NotFound", || {
+            format!("expected NotFound for an unknown id, but saw {code}: {sentence}")
+        })?;
+    }
+    let task = running.task()?;
+    refusal(task.start())?;
+    refusal(task.try_delete())?;
+    refusal(task.kill(4242))?;
+    running.kill(SIGTERM)?;
+    let code = running.end_unnoted()?.code;
+    ensure(code == TERMINATED, || format!("expected status {TERMINATED}, but saw {code}"))
+}
+
+/// What containerd says; a task that it has forgotten does not run.
+fn is_running(running: &mut Running<'_>, stage: &Stage<'_>) -> Result<bool> {
+    if stage.level == Level::Cri {
+        return Ok(!matches!(running.in_pod()?.0.status()?, ContainerStatus::Exited(_)));
+    }
+    match running.task()?.state() {
+        Ok(state) => Ok(state != State::Stopped),
+        Err(error) if has_code(&error, Code::NotFound) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A guest that has begun to tick.
+fn ticking<'a>(stage: &'a Stage<'_>) -> Result<Running<'a>> {
+    let running = stage.start(&stage.setup())?;
+    running.wait_for("1\n")?;
+    Ok(running)
+}
+
+/// Processes, mounts and cgroups go soon after a container was deleted.
+fn nothing_is_left(stage: &Stage<'_>, id: &str) -> Result {
+    let traces = stage.shim.node.traces();
+    until(NOTICE, || {
+        let left = traces.of_container(id)?;
+        Ok((!left.is_empty()).then(|| format!("of the container {id} is left:\n{}", left.join("\n"))))
+    })
+}
+
+/// The first process of a shim: the others are its children.
+fn shim_of(node: &Node, id: &str) -> Result<Process> {
+    let processes = node.processes()?;
+    let is_of = |process: &&Process| process.args.windows(2).any(|pair| pair == ["-id", id]);
+    let own: Vec<&Process> = processes.iter().filter(is_of).collect();
+    let first = own.iter().find(|process| !own.iter().any(|other| other.pid == process.parent));
+    first.copied().cloned().ok_or_else(|| Failure(format!("no process is the shim of {id}")))
+}
+
+fn kill(process: u32) -> Result {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    Ok(kill_process(pid.ok_or("0 is no process")?, Signal::KILL)?)
+}
+
+fn has_code(error: &shimmer_node::Error, wanted: Code) -> bool {
+    matches!(error.kind(), ErrorKind::Containerd { code, .. } if *code == wanted)
+}

@@ -1,0 +1,32 @@
+//! The subcommands: each says whether all was as expected.
+
+mod list;
+mod reports;
+mod run;
+
+use clap::Subcommand;
+use shimmer_conformance::Result;
+
+/// See the variants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Shows the cases, with their profiles and drivers
+    List(list::List),
+    /// Plays the cases on a shim and reports
+    Run(Box<run::Arguments>),
+    /// Shows every difference between what shims did, from their reports
+    Diff(reports::Diff),
+    /// Puts several reports side by side
+    Compare(reports::Compare),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<bool> {
+        match self {
+            Self::List(list) => list.run(),
+            Self::Run(arguments) => arguments.run(),
+            Self::Diff(diff) => diff.run(),
+            Self::Compare(compare) => compare.run(),
+        }
+    }
+}

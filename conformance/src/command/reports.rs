@@ -1,0 +1,68 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use shimmer_conformance::Result;
+use shimmer_conformance::report::{Allowed, Report, compare, differ};
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// Reports of several shims, as JSON
+    #[arg(required = true, num_args = 2.., value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// A list of differences that are allowed, each with its reason; may be given several times
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// How to write them
+    #[arg(long, value_enum, default_value_t = Format::Markdown)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Reports, as JSON
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// How to write the comparison
+    #[arg(long, value_enum, default_value_t = Format::Markdown)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Markdown,
+    /// For programs
+    Json,
+}
+
+impl Diff {
+    pub(crate) fn run(&self) -> Result<bool> {
+        let mut allowed = Allowed::default();
+        for list in &self.allow {
+            allowed = allowed.merge(Allowed::read(list)?)?;
+        }
+        let cases = shimmer_conformance::all();
+        allowed.check_ids(&cases.iter().map(|case| &*case.id).collect::<Vec<_>>())?;
+        let differences = differ(&read(&self.reports)?, &allowed)?;
+        match self.format {
+            Format::Markdown => print!("{differences}"),
+            Format::Json => println!("{}", differences.json()?),
+        }
+        Ok(differences.is_clean())
+    }
+}
+
+impl Compare {
+    pub(crate) fn run(&self) -> Result<bool> {
+        let comparison = compare(&read(&self.reports)?);
+        match self.format {
+            Format::Markdown => print!("{}", comparison.markdown()),
+            Format::Json => println!("{}", comparison.json()?),
+        }
+        Ok(true)
+    }
+}
+
+fn read(reports: &[PathBuf]) -> Result<Vec<Report>> {
+    reports.iter().map(|path| Report::read(path)).collect()
+}

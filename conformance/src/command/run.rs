@@ -1,0 +1,123 @@
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use glob::Pattern;
+use shimmer_conformance::report::{Outcome, Report, Verdict};
+use shimmer_conformance::{Expectations, Level, Profile, Progress, Result, Run, Target};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The shim's binary, containerd-shim-<name>-v<number>: a private containerd is started for it
+    #[arg(long, value_name = "PATH", conflicts_with = "runtime", required_unless_present_any = ["runtime", "engine"])]
+    shim: Option<PathBuf>,
+    /// A runtime of a containerd that serves already, for example io.containerd.wasmtime.v1
+    #[arg(long, value_name = "NAME", requires = "address")]
+    runtime: Option<String>,
+    /// That containerd's socket
+    #[arg(long, value_name = "SOCKET", requires = "runtime")]
+    address: Option<PathBuf>,
+    /// For the driver `engine`: a program that hosts guests on an engine by itself, such as the test binary that
+    /// `cargo test -p shimmer-<engine> --no-run` names
+    #[arg(long, value_name = "PATH")]
+    engine: Option<PathBuf>,
+    /// How the cases are played: engine, task or cri; may be given several times [default: all that can]
+    #[arg(long = "driver", value_name = "DRIVER")]
+    levels: Vec<Level>,
+    /// Only cases of this profile; may be given several times
+    #[arg(long = "profile", value_name = "P")]
+    profiles: Vec<Profile>,
+    /// Only cases whose id matches, for example 'signal/*'; may be given several times
+    #[arg(long = "filter", value_name = "GLOB")]
+    filters: Vec<Pattern>,
+    /// A list of claims and known failures; may be given several times
+    #[arg(long, value_name = "FILE")]
+    expect: Vec<PathBuf>,
+    /// A folder of prebuilt tests of the official wasi-testsuite, to be run as well
+    #[arg(long, value_name = "DIR")]
+    wasi_testsuite: Option<PathBuf>,
+    /// How many cases may run at the same time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
+    /// How long a guest may take for a step, or the shim to answer a call, before the case has failed [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Where to write the report, as JSON, JUnit's XML and Markdown
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Result<bool> {
+        let mut expectations = Expectations::default();
+        for list in &self.expect {
+            expectations = expectations.merge(Expectations::read(list)?)?;
+        }
+        let serving = self.runtime.zip(self.address);
+        let serving = || serving.map(|(name, at)| Target::Serving(name, at));
+        let shim = self.shim.map(Target::Binary).or_else(serving);
+        let run = Run {
+            shim,
+            engine: self.engine,
+            levels: self.levels,
+            profiles: self.profiles,
+            filters: self.filters,
+            expectations,
+            testsuite: self.wasi_testsuite,
+            jobs: self.jobs,
+            patience: self.timeout.map(Duration::from_secs),
+        };
+        let report = run.play(&Line { terminal: io::stderr().is_terminal() })?;
+        if let Some(folder) = &self.report {
+            report.write(folder)?;
+        }
+        conclude(&report);
+        Ok(report.is_as_expected())
+    }
+}
+
+/// Says on stderr how far a run has come: one line that the next one replaces, and what was not expected.
+struct Line {
+    terminal: bool,
+}
+
+impl Progress for Line {
+    fn begins(&self, id: &str, level: Level, position: usize, total: usize) {
+        if self.terminal {
+            say(&format!("\r\x1b[K[{position}/{total}] {level} {id}"));
+        }
+    }
+
+    fn ended(&self, outcome: &Outcome) {
+        let Outcome { id, level, keyword, spec, message, .. } = outcome;
+        let erase = if self.terminal { "\r\x1b[K" } else { "" };
+        match &outcome.verdict {
+            Verdict::Passed | Verdict::Known { .. } => say(erase),
+            Verdict::Mended { reason, .. } => {
+                say(&format!("{erase}mended  {level} {id}\n    it is listed as a known failure: {reason}\n"));
+            }
+            Verdict::Failed => {
+                let message = message.as_deref().unwrap_or_default().replace('\n', "\n    ");
+                say(&format!("{erase}failed  {level} {id} ({keyword}, {spec})\n    {message}\n"));
+            }
+        }
+    }
+}
+
+fn conclude(report: &Report) {
+    let shim = report.shim.engine.as_deref().unwrap_or(&report.shim.name);
+    println!("{shim}: {} in {:.0} s", report.tally(), report.seconds);
+    if let Some(first) = report.left_out.first() {
+        let (count, reason) = (report.left_out.len(), &first.reason);
+        println!("{count} cases could not be played here, {} among them: {reason}", first.id);
+    }
+    if report.results.is_empty() {
+        println!("no case was run, which proves nothing: look at --driver, --profile and --filter");
+    }
+}
+
+fn say(text: &str) {
+    // Progress that nobody can see is no reason to stop.
+    let _unseen = io::stderr().lock().write_all(text.as_bytes()).and_then(|()| io::stderr().flush());
+}
