@@ -2,6 +2,7 @@
 //! before `setup` has been here.
 
 mod cargo;
+mod conformance;
 mod demo;
 mod guests;
 mod machine;
@@ -56,6 +57,15 @@ enum Task {
     Test,
     /// Checks format, clippy's lints and the rules of this repository
     Lint,
+    /// Plays the conformance suite on every shim at every level, and compares them (needs root)
+    Conformance {
+        /// Also write the table of results into docs/conformance.md
+        #[arg(long)]
+        update: bool,
+        /// Passed on to each `shimmer-conformance run`, for example `-- --profile core`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measures the engines and the shims
     Bench {
         /// Passed on to criterion; `-- --help` lists them
@@ -78,6 +88,7 @@ impl Task {
             Self::Demo { arguments } => return demo::run(&arguments),
             Self::Test => return steps::test(),
             Self::Lint => return steps::lint(),
+            Self::Conformance { update, arguments } => return conformance::run(&arguments, update),
             Self::Bench { arguments } => return demo::bench(&arguments),
             Self::Guests { check } => guests::rebuild(check)?,
         }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, guests, machine, process, tidy};
+use crate::{Result, cargo, conformance, guests, machine, process, tidy};
 
 /// Format, rules and clippy.
 pub(crate) fn lint() -> Result<ExitCode> {
@@ -23,6 +23,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     let mut tally = Tally::default();
     let outcome = step("setup", || setup::ensure(Extent::Run)).and_then(|()| lints());
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
+    let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));
     println!("{:<8}{:>10}", "total", seconds(started));
     if let Err(error) = &outcome {
         println!("error: {error}");

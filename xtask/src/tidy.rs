@@ -3,6 +3,7 @@
 
 mod dependencies;
 mod engines;
+mod excerpts;
 mod files;
 mod manifest;
 mod tree;
@@ -31,7 +32,9 @@ fn breaches(tree: &Tree) -> Result<Vec<String>> {
         dependencies::lock(tree),
         engines::parts(tree),
         engines::likeness(tree),
+        engines::examples(tree),
         engines::mains(tree),
+        excerpts::stale(tree),
         files::lengths(tree),
         files::names(tree),
         files::machine_paths(tree),

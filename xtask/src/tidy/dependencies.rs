@@ -33,9 +33,8 @@ pub(crate) fn wrappers(manifests: &[Manifest]) -> Vec<String> {
     for manifest in manifests {
         for dependency in &manifest.dependencies {
             let foreign = !manifests.iter().any(|target| target.name == dependency.name);
-            let wrapper = WRAPPERS.iter().find(|(prefix, _)| dependency.name.starts_with(prefix));
-            if let Some((_, wrapper)) = wrapper.filter(|(_, wrapper)| foreign && *wrapper != manifest.folder)
-            {
+            let wrapper = wrapper(manifests, &dependency.name);
+            if let Some(wrapper) = wrapper.filter(|wrapper| foreign && *wrapper != manifest.folder) {
                 breaches.push(format!(
                     "{}/Cargo.toml: only {wrapper} may depend on {}",
                     manifest.folder, dependency.name
@@ -68,6 +67,19 @@ const WRAPPERS: [(&str, &str); 5] = [
     ("wasmtime", "crates/wasmtime"),
 ];
 
+/// The one folder that may depend on a foreign crate: a listed one, or the example that is called like it.
+fn wrapper<'a>(manifests: &'a [Manifest], name: &str) -> Option<&'a str> {
+    let listed = WRAPPERS.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, folder)| *folder);
+    listed.or_else(|| {
+        let examples = manifests.iter().map(|manifest| manifest.folder.as_str());
+        let mut examples = examples.filter_map(|folder| Some((folder, folder.strip_prefix("examples/")?)));
+        let is_of = |engine: &str| {
+            name.strip_prefix(engine).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
+        };
+        examples.find(|(_, engine)| is_of(engine)).map(|(folder, _)| folder)
+    })
+}
+
 /// The folders that a package may depend on, always and in its tests.
 fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
     let crates = |names: &[&str]| names.iter().map(|name| format!("crates/{name}")).collect::<Vec<_>>();
@@ -80,6 +92,8 @@ fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
         Some(("crates", backend)) if !is_core(backend) => {
             (engine(), vec!["benches".into(), "conformance".into()])
         }
+        // Backend and shim in one package.
+        Some(("examples", _)) => (crates(&["engine", "shim"]), vec!["benches".into(), "conformance".into()]),
         Some(("shims", engine)) => {
             (crates(&[engine, "shim"]), vec!["conformance".into(), "crates/engine".into()])
         }
@@ -132,6 +146,30 @@ mod tests {
     }
 
     #[test]
+    fn an_example_is_a_backend_and_a_shim_in_one() {
+        let needs = [
+            ("shimmer-engine", false),
+            ("shimmer-shim", false),
+            ("conformance", true),
+            ("small", false),
+            ("small_wasi", false),
+        ];
+        let manifests = workspace(package("examples/small", "shimmer-small", &needs));
+        assert_eq!([edges(&manifests), wrappers(&manifests)].concat(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_engine_of_an_example_is_known_to_it_only() {
+        let example = package("examples/small", "shimmer-small", &[("wasmer", false)]);
+        let other = package("crates/fast", "shimmer-fast", &[("small", true), ("small-wasi", false)]);
+        let unrelated = package("crates/shim", "shimmer-shim", &[("smallvec", false)]);
+        let breaches = wrappers(&[example, other, unrelated]);
+        assert_eq!(breaches.len(), 3, "{breaches:?}");
+        assert!(breaches[0].starts_with("examples/small/Cargo.toml: only crates/wasmer"), "{breaches:?}");
+        assert!(breaches[1..].iter().all(|breach| breach.contains("only examples/small")), "{breaches:?}");
+    }
+
+    #[test]
     fn refuses_what_the_architecture_does_not_draw() {
         let wrong = [
             package("shims/fast", "containerd-shim-fast-v1", &[("shimmer-slow", false)]),
@@ -140,6 +178,8 @@ mod tests {
             package("crates/node", "shimmer-node", &[("conformance", true)]),
             package("xtask", "xtask", &[("shimmer-engine", false)]),
             package("crates/new", "shimmer-new", &[("shimmer-shim", true)]),
+            package("examples/new", "shimmer-new", &[("shimmer-fast", false)]),
+            package("examples/new", "shimmer-new", &[("conformance", false)]),
         ];
         for package in wrong {
             let start = format!("{}/Cargo.toml: {} is not", package.folder, package.dependencies[0].name);

@@ -34,10 +34,35 @@ pub(crate) fn likeness(tree: &Tree) -> Vec<String> {
     [odd_files(tree, &engines), stale_extras(tree, &engines), odd_exports(tree, &engines)].concat()
 }
 
+/// An example is read to learn what a backend consists of, so it has every file that all of them have.
+pub(crate) fn examples(tree: &Tree) -> Vec<String> {
+    let backends: Vec<BTreeSet<&str>> = tree
+        .folders("crates")
+        .into_iter()
+        .filter(|name| !is_core(name))
+        .map(|engine| tree.below(&format!("crates/{engine}/src")))
+        .collect();
+    let Some(first) = backends.first() else { return Vec::new() };
+    let shared = first.iter().filter(|file| backends.iter().all(|files| files.contains(*file)));
+    let mut breaches = Vec::new();
+    for file in shared {
+        for example in tree.folders("examples") {
+            let path = format!("examples/{example}/src/{file}");
+            if tree.text(&path).is_none() {
+                breaches.push(format!("{path}: it is missing, and every backend has it"));
+            }
+        }
+    }
+    breaches
+}
+
 /// What a shim does is in crates/shim; its main only names the engine.
 pub(crate) fn mains(tree: &Tree) -> Vec<String> {
-    let mains = tree.folders("shims").into_iter().filter_map(|engine| {
-        let path = format!("shims/{engine}/src/main.rs");
+    let folders = ["shims", "examples"]
+        .into_iter()
+        .flat_map(|folder| tree.folders(folder).into_iter().map(move |engine| format!("{folder}/{engine}")));
+    let mains = folders.filter_map(|shim| {
+        let path = format!("{shim}/src/main.rs");
         let lines = tree.text(&path)?.lines().count();
         (lines > 15)
             .then(|| format!("{path}: {lines} lines, of 15 at most: the rest belongs into crates/shim"))
@@ -178,10 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn an_example_has_the_files_of_every_backend_and_may_have_more() {
+        let tree = Tree::of(&[
+            ("crates/engine/src/fake.rs", ""),
+            ("crates/fast/src/exit.rs", ""),
+            ("crates/fast/src/http.rs", ""),
+            ("crates/fast/src/wasi.rs", ""),
+            ("crates/slow/src/exit.rs", ""),
+            ("crates/slow/src/wasi.rs", ""),
+            ("examples/small/src/main.rs", ""),
+            ("examples/small/src/wasi.rs", ""),
+        ]);
+        let breaches = examples(&tree);
+        assert_eq!(breaches.len(), 1, "{breaches:?}");
+        assert!(breaches[0].starts_with("examples/small/src/exit.rs: "), "{breaches:?}");
+    }
+
+    #[test]
     fn a_main_is_15_lines_at_most() {
         for (lines, breaches) in [(15, 0), (16, 1)] {
             let main = "\n".repeat(lines);
-            assert_eq!(mains(&Tree::of(&[("shims/x/src/main.rs", &main)])).len(), breaches, "{lines} lines");
+            for path in ["shims/x/src/main.rs", "examples/x/src/main.rs"] {
+                assert_eq!(mains(&Tree::of(&[(path, &main)])).len(), breaches, "{lines} lines in {path}");
+            }
         }
     }
 }

@@ -1,0 +1,136 @@
+//! `cargo xtask conformance`: every shim of ours through the whole suite, side by side.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use serde_json::Value;
+
+use crate::setup::{self, Extent};
+use crate::{Result, cargo, machine, process};
+
+/// Builds everything, plays the suite at every level on every shim, and compares. `arguments` are passed on to each
+/// run; with `update`, the table in docs/conformance.md is written.
+pub(crate) fn run(arguments: &[String], update: bool) -> Result<ExitCode> {
+    machine::require_root("conformance")?;
+    setup::ensure(Extent::Run)?;
+    let hosts = build()?;
+    let release = cargo::target()?.join("release");
+    let reports = cargo::target()?.join("conformance");
+    let mut expected = true;
+    for engine in engines()? {
+        let host = hosts.iter().find(|(name, _)| *name == engine).map(|(_, path)| path);
+        let host = host.ok_or_else(|| format!("crates/{engine} has no test called conformance"))?;
+        let mut suite = suite(&release, "run");
+        suite.arg("--shim").arg(release.join(format!("containerd-shim-{engine}-v1")));
+        suite.arg("--engine").arg(host).arg("--report").arg(&reports);
+        suite.args(["--wasi-testsuite", "conformance/testsuite"]);
+        for list in ["host", &engine] {
+            suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
+        }
+        expected &= succeeded(suite.args(arguments))?;
+    }
+    let reports = reports_in(&reports)?;
+    let table = process::read(suite(&release, "compare").args(&reports))?;
+    print!("{table}");
+    if update {
+        write(&table)?;
+    }
+    let clean = compare(&release, &reports)?;
+    Ok(if expected && clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Compares what engines and shims did in the tests that have just run, which leave their reports.
+pub(crate) fn compare_tested() -> Result<()> {
+    let (release, reports) = (cargo::target()?.join("release"), cargo::target()?.join("tmp"));
+    for level in ["engines", "shims"] {
+        if !compare(&release, &reports_in(&reports.join(level))?)? {
+            return Err(format!("{level} differ where they must not").into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the shims did the same, by their reports, save for what conformance/differences.toml allows.
+fn compare(release: &Path, reports: &[PathBuf]) -> Result<bool> {
+    succeeded(suite(release, "diff").args(["--allow", "conformance/differences.toml"]).args(reports))
+}
+
+fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(engines()?.iter().map(|engine| folder.join(format!("{engine}.json"))).collect())
+}
+
+/// The engines that have a shim.
+fn engines() -> Result<Vec<String>> {
+    let mut engines = machine::names(&machine::workspace().join("shims"));
+    engines.sort();
+    if engines.is_empty() { Err("there is no shim in shims/".into()) } else { Ok(engines) }
+}
+
+/// Builds what users and tests run, and gives the test binary of each backend, which hosts guests on its engine.
+fn build() -> Result<Vec<(String, PathBuf)>> {
+    let mut build = cargo::command()?;
+    build.args(["test", "--release", "--workspace", "--locked", "--no-run", "--message-format=json"]);
+    let output = build.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("`{}` failed: {}", process::describe(&build), output.status).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(host).collect())
+}
+
+/// The engine and the file of a backend's test, where a line of cargo's tells of one.
+fn host(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let manifest = Path::new(message["manifest_path"].as_str()?).parent()?;
+    let is_backend = manifest.parent()?.ends_with("crates") && message["target"]["name"] == "conformance";
+    let engine = manifest.file_name()?.to_str()?.to_owned();
+    let executable = message["executable"].as_str().filter(|_| is_backend)?;
+    Some((engine, executable.into()))
+}
+
+fn suite(release: &Path, subcommand: &str) -> Command {
+    let mut suite = Command::new(release.join("shimmer-conformance"));
+    suite.current_dir(machine::workspace()).env("PATH", machine::path()).arg(subcommand);
+    suite
+}
+
+/// Whether the suite found what it must; that it could not run is an error.
+fn succeeded(command: &mut Command) -> Result<bool> {
+    let status = process::status(command)?;
+    match status.code() {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        _ => Err(format!("`{}` failed: {status}", process::describe(command)).into()),
+    }
+}
+
+/// Puts the table between its marks in docs/conformance.md.
+fn write(table: &str) -> Result<()> {
+    const MARKS: [&str; 2] = ["<!-- table of our shims -->\n", "<!-- end of the table -->"];
+    let path = machine::workspace().join("docs/conformance.md");
+    let text = fs::read_to_string(&path)?;
+    let parts =
+        text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
+    let (before, after) = parts.ok_or("docs/conformance.md has no marks for its table")?;
+    fs::write(path, format!("{before}{}\n{}\n\n{}{after}", MARKS[0], table.trim(), MARKS[1]))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_backends_test_among_cargos_messages() {
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/crates/wasmtime/Cargo.toml",
+            "target":{"name":"conformance"},"executable":"/t/conformance-1"}"#;
+        assert_eq!(host(line), Some(("wasmtime".into(), "/t/conformance-1".into())));
+        assert_eq!(
+            host(&line.replace("crates/wasmtime", "shims/wasmtime")),
+            None,
+            "a shim's test is no host"
+        );
+        assert_eq!(host(&line.replace(r#""conformance""#, r#""node""#)), None, "another test");
+        assert_eq!(host("Compiling"), None);
+    }
+}
