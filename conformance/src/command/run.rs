@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     wasi_testsuite: Option<PathBuf>,
     /// How many cases may run at the same time
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, overrides_with = "jobs")]
     jobs: usize,
     /// How long a guest may take for a step, or the shim to answer a call, before the case has failed [default: 60]
     #[arg(long, value_name = "SECONDS")]

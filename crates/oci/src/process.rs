@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -49,14 +50,20 @@ impl<'a> Process<'a> {
 
     /// The environment as names and values, in order, split at the first `=`.
     ///
-    /// Nothing is added, removed or merged. An entry that is no pair is refused, as runc does, rather than
+    /// Nothing is added, and of a name that is given twice the last value counts, as under runc: CRI puts a container's
+    /// variables behind those of its image. An entry that is no pair is refused, as runc does, rather than
     /// shown to guests of different engines in different ways.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Process`] where an entry has no `=`, no name, or contains a NUL byte.
     pub fn environment(&self) -> Result<Vec<(String, String)>> {
-        self.env.iter().map(|entry| variable(entry)).collect()
+        let mut names = HashSet::new();
+        let mut variables = self.env.iter().map(|entry| variable(entry)).collect::<Result<Vec<_>>>()?;
+        variables.reverse();
+        variables.retain(|(name, _)| names.insert(name.clone()));
+        variables.reverse();
+        Ok(variables)
     }
 
     /// All that the guest can know and reach. `root_entries` are the names of the directories in the
@@ -173,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn splits_variables_at_the_first_equals_sign_and_keeps_them_all() {
-        let guest = guest(&["a"], &["A=1=2", "B=", "A=3"], "/", &[]).expect("it is valid");
-        let expected = [("A", "1=2"), ("B", ""), ("A", "3")].map(|(name, value)| (name.into(), value.into()));
+    fn splits_variables_at_the_first_equals_sign() {
+        let guest = guest(&["a"], &["A=1=2", "B="], "/", &[]).expect("it is valid");
+        let expected = [("A", "1=2"), ("B", "")].map(|(name, value)| (name.into(), value.into()));
         assert_eq!(guest.env, expected);
     }
 
@@ -216,6 +223,14 @@ mod tests {
         for cwd in ["", "srv", "./", "/a\0"] {
             assert!(refusal(&["a"], &[], cwd).contains("is no absolute path"), "{cwd:?}");
         }
+    }
+
+    #[test]
+    fn of_a_variable_that_is_given_twice_the_last_value_counts() {
+        let guest = guest(&["a"], &["X=image", "Y=1", "X=container"], "/", &[]).expect("it is valid");
+        let expected =
+            [("Y", "1"), ("X", "container")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(guest.env, expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use containerd_shim_wasm::sandbox::context::RuntimeContext;
 use shimmer_engine::{Engine, Error, ErrorKind, Exit, Guest, Instance, Result, Stop, Stopper};
 use shimmer_oci::Process;
 
-use crate::{program, signal, status, stdin};
+use crate::{privilege, program, signal, status, stdin};
 
 /// As much stack as a native program's first thread has: some engines run the guest on it.
 const STACK: usize = 8 << 20;
@@ -43,7 +43,9 @@ impl Container {
     pub(crate) fn run(self) -> i32 {
         let Self { instance, guest, stopper } = self;
         signal::receive(instance.drains(), stopper);
-        let ended = stdin::let_end().map_err(Error::from).and_then(|()| apart(|| instance.run(&guest))?);
+        // Its input is opened before the rights to that may go.
+        let prepared = stdin::let_end().and_then(|()| privilege::drop_as_execve_does()).map_err(Error::from);
+        let ended = prepared.and_then(|()| apart(|| instance.run(&guest))?);
         match ended {
             Ok(Exit::Code(code)) => code.into(),
             Ok(Exit::Drained) => signal::received().map_or(0, status::of_signal),

@@ -7,6 +7,7 @@ mod compiler;
 mod envelope;
 mod guest;
 mod host;
+mod privilege;
 mod program;
 mod signal;
 mod status;
