@@ -107,10 +107,8 @@ fn says_how_a_container_ended() {
     let before = SystemTime::now();
     let (ended, ..) = run(&pod, shell(&image, "exit 0"));
     assert_eq!((ended.code, ended.reason.as_str()), (0, "Completed"));
-    assert!(
-        before <= ended.started_at && ended.started_at <= ended.finished_at,
-        "{ended:?} after {before:?}"
-    );
+    // containerd notes a start when it has been answered, which of so short a program may be after its end.
+    assert!(before <= ended.started_at && before <= ended.finished_at, "{ended:?} after {before:?}");
     let (ended, ..) = run(&pod, shell(&image, "exit 7"));
     assert_eq!((ended.code, ended.reason.as_str()), (7, "Error"));
     let (ended, ..) = run(&pod, shell(&image, "x=y; while true; do x=$x$x; done").memory(32 << 20));
