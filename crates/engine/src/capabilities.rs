@@ -1,4 +1,4 @@
-use crate::{Error, ErrorKind, Info, Kind, Needs, Result};
+use crate::{Error, ErrorKind, Info, Kind, Needs, Result, preview1};
 
 /// What an engine runs beyond core modules with WASI preview 1, which every engine runs.
 ///
@@ -45,15 +45,19 @@ impl Info {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] where the program needs what is not claimed, [`ErrorKind::NotFound`] where a module
-    /// has no export `function` that takes and returns nothing.
+    /// [`ErrorKind::Unsupported`] where the program needs what is not claimed, [`ErrorKind::Invalid`] where it imports a
+    /// function of WASI with another type than WASI's, [`ErrorKind::NotFound`] where a module has no export `function`
+    /// that takes and returns nothing.
     pub fn admit(&self, needs: &Needs, function: &str) -> Result<()> {
-        self.admit_kind(needs).and_then(|()| self.admit_imports(needs)).and_then(|()| match needs.kind {
+        self.admit_kind(needs)?;
+        self.admit_imports(needs)?;
+        self.admit_signatures(needs)?;
+        match needs.kind {
             Kind::Module if !needs.functions.iter().any(|name| name == function) => {
                 Err(missing(needs, function))
             }
             _ => Ok(()),
-        })
+        }
     }
 
     fn admit_kind(&self, needs: &Needs) -> Result<()> {
@@ -78,12 +82,27 @@ impl Info {
         unknown.map_or(Ok(()), |import| Err(self.refuses(&format!("the import {import}"))))
     }
 
+    fn admit_signatures(&self, needs: &Needs) -> Result<()> {
+        needs.signatures.iter().try_for_each(|(name, signature)| match preview1::signature(name) {
+            // With the sockets of WasmEdge it has their type.
+            Some(_) if self.capabilities.sockets && name == "sock_accept" => Ok(()),
+            Some(known) if signature != known => Err(mistyped(name, signature, known)),
+            _ => Ok(()),
+        })
+    }
+
     fn refuses(&self, what: &str) -> Error {
         Error::new(
             ErrorKind::Unsupported,
             format!("the program needs {what}, which this engine does not provide"),
         )
     }
+}
+
+fn mistyped(name: &str, signature: &str, known: &str) -> Error {
+    let import = format!("{}.{name}", preview1::NAMESPACE);
+    Error::new(ErrorKind::Invalid, format!("the program imports {import} as {signature}, and it is {known}"))
+        .advise("rebuild it against WASI preview 1")
 }
 
 fn missing(needs: &Needs, function: &str) -> Error {
@@ -104,6 +123,8 @@ fn missing(needs: &Needs, function: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::Source;
 
@@ -137,6 +158,112 @@ mod tests {
         let wat = r#"(module (import "wasi_snapshot_preview1" "proc_fork" (func)) (func (export "_start")))"#;
         let error = admit(Capabilities::default(), wat, "_start").expect_err("there is no proc_fork");
         assert!(error.to_string().contains("wasi_snapshot_preview1.proc_fork"), "{error}");
+    }
+
+    /// Imports a function of preview 1 with a type in the words of [`Needs::signatures`].
+    fn importing(name: &str, signature: &str) -> String {
+        let (params, results) = signature.split_once(" -> ").expect("it has an arrow");
+        let [params, results] = [params, results].map(|list| list.trim_matches(['(', ')']));
+        let import = format!(
+            r#"(import "wasi_snapshot_preview1" "{name}" (func (param {params}) (result {results})))"#
+        );
+        format!(r#"(module {import} (func (export "_start")))"#)
+    }
+
+    #[test]
+    fn admits_each_function_of_preview_1_with_its_type() {
+        for (name, signature) in preview1::FUNCTIONS {
+            admit(Capabilities::default(), &importing(name, signature), "_start")
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+
+    #[test]
+    fn refuses_each_function_of_preview_1_with_another_type() {
+        for (name, signature) in preview1::FUNCTIONS {
+            for other in [signature.replacen('(', "(i64 ", 1), signature.replacen("->", "-> f32", 1)] {
+                let error = admit(Capabilities::default(), &importing(name, &other), "_start")
+                    .expect_err("it is wrong");
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+                assert!(error.to_string().contains(signature), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn says_which_function_has_another_type_and_which_it_should_have() {
+        let wat = importing("sched_yield", "(i64) -> i64");
+        let error = admit(claims(|c| c.wasix = true), &wat, "_start").expect_err("it is () -> i32");
+        assert_eq!(
+            error.to_string(),
+            "the program imports wasi_snapshot_preview1.sched_yield as (i64) -> i64, and it is () -> i32; rebuild it \
+             against WASI preview 1"
+        );
+    }
+
+    #[test]
+    fn refuses_a_function_of_preview_1_that_is_imported_as_something_else_or_twice() {
+        for import in [
+            r#"(import "wasi_snapshot_preview1" "sched_yield" (global i32))"#,
+            r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+               (import "wasi_snapshot_preview1" "sched_yield" (func (result i64)))"#,
+        ] {
+            let wat = format!(r#"(module {import} (func (export "_start")))"#);
+            let error = admit(Capabilities::default(), &wat, "_start").expect_err("it is () -> i32");
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        }
+    }
+
+    #[test]
+    fn accept_has_another_type_among_the_sockets() {
+        let wat = importing("sock_accept", "(i32 i32) -> i32");
+        admit(claims(|c| c.sockets = true), &wat, "_start").expect("it is WasmEdge's");
+        let error = admit(Capabilities::default(), &wat, "_start").expect_err("it is not WASI's");
+        assert!(error.to_string().contains("sock_accept"), "{error}");
+        let wat = importing("sock_recv", "(i32 i32) -> i32");
+        admit(claims(|c| c.sockets = true), &wat, "_start").expect_err("it is nobody's");
+    }
+
+    #[test]
+    fn wasix_has_types_of_its_own() {
+        let wat =
+            r#"(module (import "wasix_32v1" "sched_yield" (func (param i64))) (func (export "_start")))"#;
+        admit(claims(|c| c.wasix = true), wat, "_start").expect("nobody compares them");
+    }
+
+    #[test]
+    fn admits_what_compilers_make() {
+        let all = claims(|c| {
+            (c.components, c.http, c.memory64, c.simd, c.sockets, c.wasix) =
+                (true, true, true, true, true, true);
+        });
+        let refused = |capabilities| -> Vec<_> {
+            let info = Info { name: "fake", version: "1".into(), capabilities };
+            let refuses = |needs: &Needs| {
+                info.admit(needs, needs.functions.first().map_or("_start", String::as_str)).is_err()
+            };
+            guests().into_iter().filter(|(_, needs)| refuses(needs)).map(|(name, _)| name).collect()
+        };
+        assert_eq!(refused(all), ["unknown-import.wasm"]);
+        let plain = Capabilities { sockets: false, ..all };
+        assert_eq!(refused(plain), ["unknown-import.wasm", "wasmedge-sockets.wasm"]);
+    }
+
+    /// The guests of the conformance suite by the names of their files, sorted.
+    fn guests() -> Vec<(String, Needs)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/guests/prebuilt");
+        let mut guests: Vec<_> = fs::read_dir(folder)
+            .expect("the guests are committed")
+            .map(|entry| entry.expect("it is readable").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+            .map(|path| {
+                let needs = Needs::of(&fs::read(&path).expect("it is readable")).expect("it parses");
+                (path.file_name().expect("it has one").to_string_lossy().into_owned(), needs)
+            })
+            .collect();
+        guests.sort_by(|(one, _), (other, _)| one.cmp(other));
+        assert!(guests.len() > 20, "there are {} guests", guests.len());
+        guests
     }
 
     #[test]

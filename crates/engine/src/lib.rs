@@ -32,6 +32,7 @@ pub mod fake;
 mod guest;
 mod info;
 mod needs;
+mod preview1;
 mod program;
 mod stop;
 
@@ -108,8 +109,8 @@ pub trait Engine: Debug + Send + Sync {
     ///   share its pages: `engine/maps-compiled-code`.
     /// - [`Program::Source`] is compiled in memory: `program/computes`. An engine that can compile does not interpret,
     ///   which the benches show.
-    /// - Imports are resolved here: a program that cannot be linked fails now and not in [`Instance::run`]:
-    ///   `refusal/wrong-import-type`.
+    /// - An engine that can resolve imports before it runs does so here. Names, and the types of WASI preview 1, need no
+    ///   engine: admission has compared them: `refusal/wrong-import-type`.
     /// - Nothing of the program is executed: `engine/loading-executes-nothing`.
     ///
     /// # Errors

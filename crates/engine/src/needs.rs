@@ -3,11 +3,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use wasmparser::{
-    Chunk, ComponentExternalKind, CompositeInnerType, Encoding, ExternalKind, FromReader, Parser, Payload,
-    SectionLimited, TypeRef,
+    Chunk, ComponentExternalKind, CompositeInnerType, Encoding, ExternalKind, FromReader, FuncType, Parser,
+    Payload, SectionLimited, TypeRef, ValType,
 };
 
-use crate::{Capabilities, Error, ErrorKind, Result};
+use crate::{Capabilities, Error, ErrorKind, Result, preview1};
 
 /// What a program asks of an engine, as far as its declarations tell; function bodies are not looked at.
 ///
@@ -20,6 +20,10 @@ pub struct Needs {
     pub memory64: bool,
     /// What it imports.
     pub imports: BTreeSet<Import>,
+    /// The functions of WASI preview 1 that a module imports, and the type that it gives each, like `(i32 i64) -> i32`.
+    ///
+    /// A record without them is of an older version and is none: the types would go unchecked.
+    pub signatures: BTreeSet<(String, String)>,
     /// The exported functions of a module that take and return nothing: what an entrypoint can name.
     pub functions: Vec<String>,
 }
@@ -68,8 +72,8 @@ impl Import {
         let Capabilities { components, http, sockets, wasix, .. } = *capabilities;
         match self {
             Self::Item(namespace, name) => match namespace.as_str() {
-                "wasi_snapshot_preview1" => {
-                    PREVIEW_1.contains(&name.as_str())
+                preview1::NAMESPACE => {
+                    preview1::signature(name).is_some()
                         || sockets && SOCKETS.contains(&name.trim_end_matches("_v2"))
                 }
                 "wasix_32v1" | "wasix_64v1" => wasix,
@@ -96,8 +100,9 @@ struct Reader {
     component: bool,
     memory64: bool,
     imports: BTreeSet<Import>,
-    /// Whether the type of each index is a function without parameters and results.
-    plain_types: Vec<bool>,
+    signatures: BTreeSet<(String, String)>,
+    /// The text of the type of each index, if it is a function's.
+    types: Vec<Option<Box<str>>>,
     /// The type of each function, imported ones first.
     functions: Vec<u32>,
     exports: Vec<(String, u32)>,
@@ -136,11 +141,9 @@ impl Reader {
         match payload {
             Payload::Version { encoding, .. } => self.component = encoding == Encoding::Component,
             Payload::TypeSection(types) => each(types, |group| {
-                self.plain_types.extend(group.into_types().map(|ty| match ty.composite_type.inner {
-                    CompositeInnerType::Func(function) => {
-                        function.params().is_empty() && function.results().is_empty()
-                    }
-                    _ => false,
+                self.types.extend(group.into_types().map(|ty| match ty.composite_type.inner {
+                    CompositeInnerType::Func(function) => Some(signature(&function).into()),
+                    _ => None,
                 }));
             })?,
             Payload::ImportSection(imports) => {
@@ -169,6 +172,9 @@ impl Reader {
     }
 
     fn import(&mut self, import: wasmparser::Import<'_>) {
+        if import.module == preview1::NAMESPACE {
+            self.preview1(import.name, import.ty);
+        }
         let (namespace, name) = (import.module.to_owned(), import.name.to_owned());
         self.imports.insert(match import.ty {
             TypeRef::Memory(memory) => {
@@ -183,10 +189,32 @@ impl Reader {
         });
     }
 
+    fn preview1(&mut self, name: &str, ty: TypeRef) {
+        /// More than there are functions: a module with more gives two types to one, which no engine links.
+        const MOST: usize = 64;
+        if preview1::signature(name).is_none() || self.signatures.len() == MOST {
+            return;
+        }
+        let signature = match ty {
+            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                self.text(ty).unwrap_or("a function without a type")
+            }
+            TypeRef::Global(_) => "a global",
+            TypeRef::Memory(_) => "a memory",
+            TypeRef::Table(_) => "a table",
+            TypeRef::Tag(_) => "a tag",
+        };
+        self.signatures.insert((name.to_owned(), signature.to_owned()));
+    }
+
+    fn text(&self, ty: u32) -> Option<&str> {
+        self.types.get(ty as usize)?.as_deref()
+    }
+
     fn finish(self) -> Needs {
         let is_plain = |function: &u32| {
             let ty = self.functions.get(*function as usize);
-            ty.and_then(|ty| self.plain_types.get(*ty as usize)).is_some_and(|plain| *plain)
+            ty.and_then(|ty| self.text(*ty)).is_some_and(|text| text == "() -> ()")
         };
         let functions = self
             .exports
@@ -206,7 +234,26 @@ impl Reader {
             () if exports("wasi:http/incoming-handler") => Kind::HttpHandler,
             () => Kind::Library,
         };
-        Needs { kind, memory64: self.memory64, imports: self.imports, functions }
+        let Self { memory64, imports, signatures, .. } = self;
+        Needs { kind, memory64, imports, signatures, functions }
+    }
+}
+
+/// The text of a function's type. What is much longer than any of WASI's is cut, so that many imports of one long type
+/// take no room.
+fn signature(function: &FuncType) -> String {
+    let list = |types: &[ValType]| {
+        const SHOWN: usize = 16;
+        let mut words: Vec<_> = types.iter().take(SHOWN).map(ValType::to_string).collect();
+        if types.len() > SHOWN {
+            words.push("…".to_owned());
+        }
+        words.join(" ")
+    };
+    let params = list(function.params());
+    match function.results() {
+        [result] => format!("({params}) -> {result}"),
+        results => format!("({params}) -> ({})", list(results)),
     }
 }
 
@@ -238,57 +285,7 @@ fn is_0_2(version: &str) -> bool {
     version.starts_with("0.2.") && !version.contains('-')
 }
 
-/// The functions of `wasi_snapshot_preview1`, from the published witx.
-const PREVIEW_1: [&str; 46] = [
-    "args_get",
-    "args_sizes_get",
-    "clock_res_get",
-    "clock_time_get",
-    "environ_get",
-    "environ_sizes_get",
-    "fd_advise",
-    "fd_allocate",
-    "fd_close",
-    "fd_datasync",
-    "fd_fdstat_get",
-    "fd_fdstat_set_flags",
-    "fd_fdstat_set_rights",
-    "fd_filestat_get",
-    "fd_filestat_set_size",
-    "fd_filestat_set_times",
-    "fd_pread",
-    "fd_prestat_dir_name",
-    "fd_prestat_get",
-    "fd_pwrite",
-    "fd_read",
-    "fd_readdir",
-    "fd_renumber",
-    "fd_seek",
-    "fd_sync",
-    "fd_tell",
-    "fd_write",
-    "path_create_directory",
-    "path_filestat_get",
-    "path_filestat_set_times",
-    "path_link",
-    "path_open",
-    "path_readlink",
-    "path_remove_directory",
-    "path_rename",
-    "path_symlink",
-    "path_unlink_file",
-    "poll_oneoff",
-    "proc_exit",
-    "proc_raise",
-    "random_get",
-    "sched_yield",
-    "sock_accept",
-    "sock_recv",
-    "sock_send",
-    "sock_shutdown",
-];
-
-/// What WasmEdge adds to it; the second version of each has `_v2` at its end.
+/// What WasmEdge adds to WASI preview 1; the second version of each has `_v2` at its end.
 const SOCKETS: [&str; 15] = [
     "sock_accept",
     "sock_bind",
@@ -308,55 +305,4 @@ const SOCKETS: [&str; 15] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn needs(wat: &str) -> Needs {
-        Needs::of(&wat::parse_str(wat).expect("the test's WAT is valid")).expect("it parses")
-    }
-
-    #[test]
-    fn lists_the_exports_that_an_entrypoint_can_name() {
-        let needs = needs(
-            r#"(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
-                       (func (export "_start")) (func (export "sum") (param i32)) (memory (export "memory") 1))"#,
-        );
-        assert_eq!(needs.kind, Kind::Module);
-        assert_eq!(needs.functions, ["_start"]);
-    }
-
-    #[test]
-    fn tells_commands_from_handlers() {
-        let component =
-            |name| needs(&format!(r#"(component (instance $i) (export "{name}" (instance $i)))"#)).kind;
-        assert_eq!(component("wasi:cli/run@0.2.6"), Kind::Command);
-        assert_eq!(component("wasi:http/incoming-handler@0.2.0"), Kind::HttpHandler);
-        assert_eq!(component("wasi:cli/run@0.3.0"), Kind::Library);
-    }
-
-    #[test]
-    fn looks_into_no_nested_module() {
-        let needs = needs(r#"(component (core module (import "env" "inner" (func))))"#);
-        assert!(needs.imports.is_empty(), "{:?}", needs.imports);
-    }
-
-    #[test]
-    fn every_prefix_of_a_module_is_refused() {
-        let wasm = wat::parse_str(r#"(module (func (export "_start") (call 0)) (data "x"))"#).expect("valid");
-        for length in 0..wasm.len() {
-            // A module is a list of sections, so a prefix that ends between two is a module, too.
-            match Needs::of(&wasm[..length]) {
-                Ok(needs) => {
-                    assert!(length >= 8 && needs.kind == Kind::Module, "{length} bytes gave {needs:?}")
-                }
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Invalid, "{length} bytes gave {error}"),
-            }
-        }
-    }
-
-    #[test]
-    fn refuses_a_code_section_that_promises_more_than_there_is() {
-        let wasm = b"\0asm\x01\0\0\0\x0a\xff\xff\xff\x0f\x01";
-        assert_eq!(Needs::of(wasm).expect_err("too short").kind(), ErrorKind::Invalid);
-    }
-}
+mod tests;
