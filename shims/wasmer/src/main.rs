@@ -1,7 +1,7 @@
-//! `containerd-shim-wasmer-v1`: Wasmer under containerd.
+//! `containerd-shim-wasmer-v1`: Wasmer under containerd. The engine itself is `shimmer-wasmer`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shimmer_shim::main::<shimmer_wasmer::Wasmer>()
+    shimmer_shim::main("wasmer", "7.3.0")
 }
