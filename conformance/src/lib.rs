@@ -44,7 +44,7 @@ pub use expectations::Expectations;
 pub use level::Level;
 pub use profile::{Keyword, Profile};
 pub use run::{Progress, Run, Target};
-pub use trials::{engine, shim};
+pub use trials::{engine, part_of_shim, shim};
 
 /// How long anything may take before its case has failed; generous, since nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::host;
 use crate::level::Level;
 use crate::player::{Subject, play};
+use crate::profile::Profile;
 use crate::report::{Outcome, Report, Verdict};
 use crate::shim::{self, Shim};
 use crate::{PATIENCE, account, official};
@@ -62,6 +63,22 @@ pub fn engine<E: Engine + Default>(expect: &[&str], reports: &str) -> ExitCode {
 ///
 /// Whatever the node leaves behind fails the test. The parameters are as [`engine`]'s.
 pub fn shim(binary: &str, expect: &[&str], reports: &str) -> ExitCode {
+    held(binary, expect, |_, _| true, Some(&Path::new(reports).join("shims")))
+}
+
+/// Holds a shim to the cases of these profiles at these levels, for tests that have to be short; the whole is for
+/// `shimmer-conformance run`. A part leaves no report. Otherwise it is as [`shim`].
+pub fn part_of_shim(binary: &str, expect: &[&str], profiles: &[Profile], levels: &[Level]) -> ExitCode {
+    let wanted = |case: &Case, level| profiles.contains(&case.profile) && levels.contains(&level);
+    held(binary, expect, wanted, None)
+}
+
+fn held(
+    binary: &str,
+    expect: &[&str],
+    wanted: impl Fn(&Case, Level) -> bool,
+    reports: Option<&Path>,
+) -> ExitCode {
     let ledger = match Ledger::read(expect) {
         Ok(ledger) => Arc::new(ledger),
         Err(error) => return broken(&error.to_string()),
@@ -79,11 +96,15 @@ pub fn shim(binary: &str, expect: &[&str], reports: &str) -> ExitCode {
     let trials = |cases: &[Case]| -> Vec<Trial> {
         let levels = || [Level::Task, Level::Cri].into_iter();
         let all = levels().flat_map(|level| cases.iter().map(move |case| (case, level)));
-        let all = all.filter(|(case, level)| case.is_for(*level, native));
+        let all = all.filter(|(case, level)| case.is_for(*level, native) && wanted(case, *level));
         all.map(|(case, level)| shim.trial(case.clone(), level)).collect()
     };
-    let first = run(&arguments, trials(&together));
-    let second = run(&Arguments { test_threads: Some(1), ..arguments.clone() }, trials(&alone));
+    let (together, alone) = (trials(&together), trials(&alone));
+    if together.is_empty() && alone.is_empty() {
+        return broken("a suite without a case proves nothing");
+    }
+    let first = run(&arguments, together);
+    let second = run(&Arguments { test_threads: Some(1), ..arguments.clone() }, alone);
     let code = if first == ExitCode::SUCCESS { second } else { first };
     // Every trial has ended, and nobody else holds the shim.
     let Some(Ok(shim)) = Arc::into_inner(shim).and_then(|shim| shim.shim.into_inner()) else { return code };
@@ -93,7 +114,7 @@ pub fn shim(binary: &str, expect: &[&str], reports: &str) -> ExitCode {
         return broken(&format!("the node left something behind: {why}"));
     }
     ledger.enter(remains);
-    conclude(code, &arguments, report, &ledger, &Path::new(reports).join("shims"))
+    reports.map_or(code, |reports| conclude(code, &arguments, report, &ledger, reports))
 }
 
 /// What is known before a run, and what came of it so far.
@@ -179,9 +200,6 @@ fn agree(host: &EngineHost, expectations: &Expectations) -> std::result::Result<
 }
 
 fn run(arguments: &Arguments, trials: Vec<Trial>) -> ExitCode {
-    if trials.is_empty() {
-        return broken("a suite without a case proves nothing");
-    }
     libtest_mimic::run(arguments, trials).exit_code()
 }
 

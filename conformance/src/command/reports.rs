@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use shimmer_conformance::Result;
 use shimmer_conformance::report::{Allowed, Report, compare, differ};
+use shimmer_conformance::{Level, Result};
 
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
@@ -22,6 +22,9 @@ pub(crate) struct Compare {
     /// Reports, as JSON
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
+    /// Only what was played with this driver; may be given several times
+    #[arg(long = "driver", value_name = "DRIVER")]
+    levels: Vec<Level>,
     /// How to write the comparison
     #[arg(long, value_enum, default_value_t = Format::Markdown)]
     format: Format,
@@ -54,7 +57,12 @@ impl Diff {
 
 impl Compare {
     pub(crate) fn run(&self) -> Result<bool> {
-        let comparison = compare(&read(&self.reports)?);
+        let mut reports = read(&self.reports)?;
+        for report in &mut reports {
+            let wanted = |level: Level| self.levels.is_empty() || self.levels.contains(&level);
+            report.results.retain(|outcome| wanted(outcome.level));
+        }
+        let comparison = compare(&reports);
         match self.format {
             Format::Markdown => print!("{}", comparison.markdown()),
             Format::Json => println!("{}", comparison.json()?),

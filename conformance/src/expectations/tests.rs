@@ -6,7 +6,7 @@ const ENTRY: &str = r#"
     levels = ["task", "cri"]
     engines = ["wasmedge"]
     reason = "the host has no exec"
-    link = "docs/behaviour.md#limits-of-this-host"
+    link = "docs/runwasi.md#limits"
 "#;
 
 fn parse(text: &str) -> Expectations {
@@ -46,10 +46,7 @@ fn an_entry_without_limits_holds_everywhere() {
 fn a_known_failure_that_fails_is_as_expected() {
     let verdict = parse(ENTRY).judge("limits/memory", Level::Task, "wasmedge", &failed());
     let Verdict::Known { reason, link } = &verdict else { panic!("{verdict:?}") };
-    assert_eq!(
-        (reason.as_str(), link.as_str()),
-        ("the host has no exec", "docs/behaviour.md#limits-of-this-host")
-    );
+    assert_eq!((reason.as_str(), link.as_str()), ("the host has no exec", "docs/runwasi.md#limits"));
     assert!(verdict.is_as_expected());
 }
 

@@ -79,7 +79,7 @@ impl Cri {
     /// Waits until it serves, which is some time after containerd does.
     pub(crate) fn wait_until_ready(&self) -> Result<()> {
         let ready = until(READINESS, || match self.status() {
-            Err(error) if has_code(&error, Code::Unavailable) => Ok(None),
+            Err(error) if has_code(&error, Code::Unavailable) || is_starting(&error) => Ok(None),
             answer => answer.map(Some),
         })?;
         let message = || Error::new(ErrorKind::Timeout, format!("CRI does not serve after {READINESS:?}"));
@@ -133,4 +133,10 @@ fn until<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<Option<T>>) -
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// containerd 1.7 has no code of its own for a CRI that has not started.
+fn is_starting(error: &Error) -> bool {
+    let ErrorKind::Containerd { code: Code::Unknown, .. } = error.kind() else { return false };
+    error.to_string().contains("not initialized yet")
 }

@@ -1,9 +1,9 @@
 //! The private containerd: its files, its process, and its log.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -97,6 +97,11 @@ impl Daemon {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// The folder in which the node's shims keep what they have compiled.
+    pub(crate) fn compiled(&self) -> PathBuf {
+        self.folder.join(COMPILED)
+    }
+
     /// The process that ends the node when this one is gone.
     pub(crate) fn guardian(&self) -> u32 {
         self.guardian.id()
@@ -118,6 +123,13 @@ impl Daemon {
         }
         let mut command = Command::new(&environment.containerd);
         command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
+        // containerd hands its environment on to the shims.
+        for (variable, name) in SHIMS_FOLDERS {
+            let own = folder.path().join(name);
+            let made = DirBuilder::new().mode(0o700).create(&own);
+            made.map_err(|error| Error::io(format!("make {}", own.display()), error))?;
+            command.env(variable, own);
+        }
         let errors = written.try_clone().map_err(describe)?;
         command.current_dir("/").stdin(Stdio::null()).stdout(written).stderr(errors);
         let memory = memory.map(|path| c_string(&path)).transpose()?;
@@ -157,6 +169,10 @@ impl Daemon {
 /// Not the folder that the environment names: sockets below the node's folder must have short paths.
 pub(crate) const PARENT: &str = "/tmp";
 const CONFIG: &str = "config.toml";
+const COMPILED: &str = "cache";
+/// What shims would share with all others of the machine: compiled code, and the sockets of the processes that run it.
+/// A socket's path has 108 bytes at most, of which the node's folder and this one leave some 80.
+const SHIMS_FOLDERS: [(&str, &str); 2] = [("SHIMMER_CACHE", COMPILED), ("SHIMMER_RUN", "shimmer")];
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 const TAIL: u64 = 4096;

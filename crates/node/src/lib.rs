@@ -12,8 +12,8 @@
 //! # Ok::<(), shimmer_node::Error>(())
 //! ```
 //!
-//! A node touches nothing of the host's: not `/etc`, not `/run`, not a containerd that runs already. It has a
-//! folder, a PID namespace and a mount namespace of its own, and one name in every cgroup hierarchy. When its
+//! A node touches nothing of the host's: not `/etc`, not `/run`, not a containerd that runs already, not the code
+//! that shims have compiled for others. It has a folder, a PID namespace and a mount namespace of its own, and one name in every cgroup hierarchy. When its
 //! owner drops it, panics, is interrupted or killed, all of that goes. Processes of the node see the host's
 //! files and network.
 //!
@@ -180,6 +180,12 @@ impl Node {
     /// Gives a blob one more label, or another value of it; `digest` is like `sha256:…`.
     pub fn label(&self, digest: &str, name: &str, value: &str) -> Result<()> {
         inspection::label(&self.client, digest, name, value)
+    }
+
+    /// The folder in which the node's shims keep what they have compiled, if they heed `SHIMMER_CACHE`. It is empty
+    /// when the node starts and goes with it.
+    pub fn compiled(&self) -> Result<PathBuf> {
+        Ok(self.host.private("the folder of compiled code is known")?.compiled())
     }
 
     /// containerd's plugins, and how they are.

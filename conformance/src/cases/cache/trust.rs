@@ -1,37 +1,33 @@
 //! What is found in the cache or in an image is not trusted to be what this engine has compiled.
 
-use std::fs;
-use std::path::PathBuf;
-
-use shimmer_node::Node;
-use shimmer_oci::Digest;
-
-use super::{compiled_once, greets, own_program};
+use super::entry::{Entry, layer};
+use super::{compiled, greeted_by, greets, own_program};
 use crate::case::Case;
 use crate::cases::row;
 use crate::expected::{Expected, Seen};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::profile::Profile;
 use crate::setup::Setup;
 use crate::stage::Stage;
 
-/// Where a shim on runwasi's library notes in a layer's labels what it has compiled: the prefix is followed by the
-/// shim's name and by what stands for the engine, its version and its settings.
-const LABEL: &str = "runwasi.io/precompiled";
-/// The first bytes of what Shimmer keeps, and a header that fits to nothing.
+/// The first bytes of what Shimmer keeps in containerd's content store, and a header that fits to nothing.
 const FORGED: &[u8] = b"shimmer1\x20\0\0\0{\"fingerprint\":\"x\",\"needs\":{}}\0\0and native code";
 
 pub(super) fn cases() -> Vec<Case> {
+    // What appears in the cache meanwhile is the case's own.
     row(
         "cache-trust",
         Profile::Cache,
         [
-            Case::task("cache/a-damaged-entry-is-not-run", own_program("damaged"), damaged).private(),
-            Case::task("cache/a-foreign-entry-is-not-run", own_program("foreign"), foreign),
+            Case::task("cache/a-damaged-entry-is-not-run", own_program("damaged"), damaged).private().alone(),
+            Case::task("cache/a-foreign-entry-is-not-run", own_program("foreign"), foreign).alone(),
             Case::task("cache/an-entry-of-another-version-is-left", own_program("version"), other_version)
                 .should()
-                .private(),
-            Case::task("cache/a-compiled-file-is-no-image", own_program("forged"), compiled_image).private(),
+                .private()
+                .alone(),
+            Case::task("cache/a-compiled-file-is-no-image", own_program("forged"), compiled_image)
+                .private()
+                .alone(),
             Case::new("cache/a-forged-entry-is-no-image", Setup::of_bytes("app.wasm", FORGED))
                 .refused(["not WebAssembly", "app.wasm"]),
         ],
@@ -40,68 +36,64 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// Half of it is overwritten with breakpoints, which no program gets past.
 fn damaged(stage: &Stage<'_>) -> Result {
-    const BREAKPOINT: u8 = 0xcc;
-    let (_, digest) = entry(stage)?;
-    let file = blob(&stage.shim.node, &digest)?;
-    let mut bytes = fs::read(&file)?;
-    let quarter = bytes.len() / 4;
-    bytes[quarter..3 * quarter].fill(BREAKPOINT);
-    fs::write(&file, bytes)?;
+    let entry = Entry::of(stage, &stage.setup())?;
+    entry.overwrite(stage, &broken(entry.read(stage)?))?;
     runs_or_is_refused(stage)
 }
 
-/// The entry is another blob: the program itself.
+/// In place of the entry there is the program itself, and then what was compiled of another one.
 fn foreign(stage: &Stage<'_>) -> Result {
-    let (label, _) = entry(stage)?;
-    let program = layer(stage);
-    stage.shim.node.label(&program, &label, &program)?;
+    let setup = stage.setup();
+    match Entry::of(stage, &setup)? {
+        entry @ Entry::File(_) => {
+            entry.overwrite(stage, &setup.program)?;
+            runs_or_is_refused(stage)?;
+            let other = Entry::of(stage, &own_program("stranger"))?.read(stage)?;
+            entry.overwrite(stage, &other)?;
+        }
+        Entry::Label { name, .. } => stage.shim.node.label(&layer(&setup), &name, &layer(&setup))?,
+    }
     runs_or_is_refused(stage)
 }
 
+/// An entry that is not at the place of this engine, version and setting.
 fn other_version(stage: &Stage<'_>) -> Result {
     let setup = stage.setup();
-    stage.image(&setup)?;
-    let label = format!("{LABEL}/{}/0123456789", stage.shim.name);
-    stage.shim.node.label(&layer(stage), &label, &layer(stage))?;
-    greets(&stage.start(&setup)?.end_unnoted()?)?;
-    compiled_once(stage.shim, &setup)
+    match Entry::of(stage, &setup)? {
+        entry @ Entry::File(_) => {
+            entry.overwrite(stage, &broken(entry.read(stage)?))?;
+            entry.displace(stage)?;
+            greets(stage, &setup)?;
+            compiled(stage.shim, &setup, 2)
+        }
+        Entry::Label { name, .. } => {
+            let (engine, _) = name.rsplit_once('/').unwrap_or_default();
+            let other = own_program("other version");
+            stage.image(&other)?;
+            stage.shim.node.label(&layer(&other), &format!("{engine}/0123456789"), &layer(&other))?;
+            greets(stage, &other)?;
+            compiled(stage.shim, &other, 1)
+        }
+    }
 }
 
 fn compiled_image(stage: &Stage<'_>) -> Result {
-    let (_, digest) = entry(stage)?;
-    let compiled = fs::read(blob(&stage.shim.node, &digest)?)?;
+    let compiled = Entry::of(stage, &stage.setup())?.read(stage)?;
     let seen = stage.observe_unnoted(&Setup::of_bytes("compiled.wasm", compiled), None)?;
     Ok(Expected::Refused { says: vec!["compiled.wasm".to_owned()] }.compare(&seen)?)
 }
 
-/// What the cache keeps of the case's program, after a first start: label and digest.
-fn entry(stage: &Stage<'_>) -> Result<(String, String)> {
-    greets(&stage.start(&stage.setup())?.end_unnoted()?)?;
-    let (layer, prefix) = (layer(stage), format!("{LABEL}/{}/", stage.shim.name));
-    let content = stage.shim.node.content()?;
-    let mut labels = content.into_iter().filter(|blob| blob.digest == layer).flat_map(|blob| blob.labels);
-    let entry = labels.find(|(name, _)| name.starts_with(&prefix));
-    entry
-        .ok_or_else(|| Failure(format!("the layer {layer} has no label {prefix}…, so nothing can be forged")))
-}
-
-fn layer(stage: &Stage<'_>) -> String {
-    Digest::of(&stage.setup().program).to_string()
-}
-
-/// The file of a blob. Its folder is mounted for the node's processes alone.
-fn blob(node: &Node, digest: &str) -> Result<PathBuf> {
-    let containerd = node.processes()?.into_iter().find(|process| process.name == "containerd");
-    let containerd = containerd.ok_or("no process is containerd")?.pid;
-    let folder = node.socket().parent().ok_or("the socket has no folder")?.join("root");
-    let hex = digest.trim_start_matches("sha256:");
-    let inside = folder.join("io.containerd.content.v1.content/blobs/sha256").join(hex);
-    Ok(PathBuf::from(format!("/proc/{containerd}/root{}", inside.display())))
+fn broken(mut code: Vec<u8>) -> Vec<u8> {
+    const BREAKPOINT: u8 = 0xcc;
+    let quarter = code.len() / 4;
+    code[quarter..3 * quarter].fill(BREAKPOINT);
+    code
 }
 
 fn runs_or_is_refused(stage: &Stage<'_>) -> Result {
-    match stage.observe_unnoted(&stage.setup(), None)? {
-        Seen::Ended(ended) => greets(&ended),
+    let setup = stage.setup();
+    match stage.observe_unnoted(&setup, None)? {
+        Seen::Ended(ended) => greeted_by(&setup, &ended),
         // A crash while it is loaded is a refusal too, but says nothing.
         refused => Ok(Expected::Refused { says: vec!["compile it again".to_owned()] }.compare(&refused)?),
     }

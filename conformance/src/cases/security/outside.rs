@@ -130,8 +130,8 @@ fn descriptors(process: u32) -> Result<Vec<(u32, String)>> {
     Ok(found)
 }
 
-/// Whether a descriptor leads nowhere outside: it is anonymous, a pipe or socket that nobody else has, or a file
-/// that the guest could have opened by its name.
+/// Whether a descriptor leads nowhere outside: it is anonymous, a pipe or socket that nobody else has, compiled code that
+/// nobody can write to through it, or a file that the guest could have opened by its name.
 fn is_inside(process: u32, number: u32, target: &str) -> Result<bool> {
     if target.starts_with("anon_inode:") || target.starts_with("/memfd:") {
         return Ok(true);
@@ -139,9 +139,15 @@ fn is_inside(process: u32, number: u32, target: &str) -> Result<bool> {
     if target.starts_with("pipe:") || target.starts_with("socket:") {
         return Ok(!is_shared(process, target)?);
     }
+    let descriptor = format!("/proc/{process}/fd/{number}");
+    if target == "/" && fs::metadata(&descriptor)?.is_file() {
+        // A file on a mount that is in no tree, and must be read-only.
+        let written = fs::File::options().write(true).open(&descriptor);
+        return Ok(written.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem));
+    }
     let root = format!("/proc/{process}/root");
     let named = fs::metadata(Path::new(&root).join(target.trim_start_matches('/')));
-    let open = fs::metadata(format!("/proc/{process}/fd/{number}"))?;
+    let open = fs::metadata(descriptor)?;
     Ok(named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
 }
 

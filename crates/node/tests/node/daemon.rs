@@ -72,6 +72,34 @@ fn restarts_under_a_container_that_goes_on() {
 }
 
 #[test]
+fn gives_shims_folders_of_its_own_that_outlive_a_restart() {
+    let node = node();
+    let compiled = node.compiled().expect("it is private");
+    let folder = compiled.parent().expect("it is in the node's folder").to_owned();
+    let sockets = folder.join("shimmer");
+    let kept = [compiled.join("kept"), sockets.join("kept")];
+    for (own, kept) in [&compiled, &sockets].into_iter().zip(&kept) {
+        let mode = fs::metadata(own).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", own.display());
+        fs::write(kept, "").expect("a file");
+    }
+    assert!(sockets.as_os_str().len() <= 30, "{} leaves too little for a socket's name", sockets.display());
+    for _ in 0..2 {
+        let containerd = named(&node, "containerd").remove(0);
+        let environment =
+            fs::read_to_string(format!("/proc/{}/environ", containerd.pid)).expect("its environment");
+        for (name, value) in [("SHIMMER_CACHE", &compiled), ("SHIMMER_RUN", &sockets)] {
+            let variable = format!("{name}={}", value.display());
+            assert!(environment.split('\0').any(|one| one == variable), "{variable} in {environment}");
+        }
+        assert!(kept.iter().all(|file| file.exists()), "they are as they were");
+        node.restart_containerd().expect("it serves again");
+    }
+    node.stop().expect("nothing is left");
+    assert!(!folder.exists(), "the folders went with the node");
+}
+
+#[test]
 fn ends_the_node_where_it_ends_unasked() {
     for restarts in 0..2 {
         let node = node();
