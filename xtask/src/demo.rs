@@ -1,6 +1,7 @@
 //! `cargo xtask demo` and `cargo xtask bench`: what is shown and measured is built in release.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::setup::{self, Extent};
@@ -10,11 +11,7 @@ use crate::{Result, cargo, machine, process};
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     machine::require_root("demo")?;
     setup::ensure(Extent::Run)?;
-    let mut build = cargo::command()?;
-    // All of them, as the tests do: another selection has other features, and would compile the engines again.
-    build.args(["build", "--release", "--locked", "--workspace", "--bins"]);
-    process::run(&mut build)?;
-    let release = cargo::target()?.join("release");
+    let release = programs()?;
     let mut demo = Command::new(release.join("shimmer-demo"));
     demo.env("PATH", machine::path()).arg("--shims").arg(&release).args(arguments);
     let status = process::status(&mut demo)?;
@@ -23,11 +20,35 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Runs the benches.
+/// Builds all programs, and returns the folder in which they are. All of them, as the tests do: another selection has other
+/// features, and would compile the engines again.
+fn programs() -> Result<PathBuf> {
+    let mut build = cargo::command()?;
+    build.args(["build", "--release", "--locked", "--workspace", "--bins"]);
+    process::run(&mut build)?;
+    Ok(cargo::target()?.join("release"))
+}
+
+/// Runs the benches: of the engines by criterion, or, with `containers` as the first argument, of shims under a containerd.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "containers"
+    {
+        return bench_containers(rest);
+    }
     setup::ensure(Extent::Run)?;
     let mut bench = cargo::command()?;
     bench.args(["bench", "--locked", "--workspace", "--bench", "engine", "--"]).args(arguments);
     process::run(&mut bench)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn bench_containers(arguments: &[OsString]) -> Result<ExitCode> {
+    machine::require_root("bench -- containers")?;
+    setup::ensure(Extent::Run)?;
+    let mut bench = Command::new(programs()?.join("shimmer-containers"));
+    bench.env("PATH", machine::path()).args(arguments);
+    let status = process::status(&mut bench)?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Ok(ExitCode::from(code))
 }

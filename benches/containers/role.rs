@@ -1,0 +1,141 @@
+//! Whose memory a process holds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+use shimmer_node::Process;
+
+use crate::Result;
+
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// It serves containerd's calls.
+    Shim,
+    /// Whatever else a shim has besides its server: one for a container, or one for all.
+    Helper,
+    /// It is in a container.
+    Guest,
+    /// It is in a pod's sandbox.
+    Pause,
+}
+
+/// The first processes of containers, as the node counts them.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    pub(crate) guests: Vec<u32>,
+    pub(crate) pauses: Vec<u32>,
+}
+
+impl Owners {
+    /// The role of a process; none for containerd and the node's first process, which are no shim's.
+    fn role(&self, process: &Process, all: &BTreeMap<u32, &Process>) -> Option<Role> {
+        let mut ancestor = Some(process);
+        while let Some(one) = ancestor {
+            if self.guests.contains(&one.node_pid) {
+                return Some(Role::Guest);
+            }
+            if self.pauses.contains(&one.node_pid) {
+                return Some(Role::Pause);
+            }
+            ancestor = all.get(&one.parent).copied();
+        }
+        if process.node_pid == 1 || process.name == "containerd" {
+            return None;
+        }
+        // What a server has forked may still have its command line.
+        let is_forked = all.get(&process.parent).is_some_and(|parent| is_shim(parent));
+        Some(if is_shim(process) && !is_forked { Role::Shim } else { Role::Helper })
+    }
+}
+
+/// Whether it has the command line that containerd gives to a shim.
+fn is_shim(process: &Process) -> bool {
+    program(process).starts_with("containerd-shim-") && process.args.iter().any(|arg| arg == "-id")
+}
+
+/// What processes hold, in MiB for each container.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Held {
+    pub(crate) roles: BTreeMap<Role, f64>,
+    /// By the name of the program.
+    programs: BTreeMap<String, f64>,
+}
+
+impl Held {
+    pub(crate) fn of(processes: &[Process], owners: &Owners, containers: usize) -> Result<Self> {
+        let all: BTreeMap<u32, &Process> = processes.iter().map(|process| (process.pid, process)).collect();
+        let mut held = Self::default();
+        for process in processes {
+            let Some(role) = owners.role(process, &all) else { continue };
+            // One that ends meanwhile holds nothing.
+            let Ok(rollup) = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)) else {
+                continue;
+            };
+            // A zombie has no memory and no such line.
+            let share = proportional(&rollup).unwrap_or_default() / 1024.0 / containers as f64;
+            *held.roles.entry(role).or_default() += share;
+            *held.programs.entry(program(process).to_owned()).or_default() += share;
+        }
+        Ok(held)
+    }
+
+    pub(crate) fn total(&self) -> f64 {
+        self.roles.values().sum()
+    }
+}
+
+/// The file that it runs, or the title that it has given itself.
+fn program(process: &Process) -> &str {
+    let first = process.args.first().map(|arg| Path::new(arg.split(' ').next().unwrap_or_default()));
+    first.and_then(|first| first.file_name()?.to_str()).unwrap_or(&process.name)
+}
+
+/// The proportional set size in KiB.
+fn proportional(rollup: &str) -> Option<f64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, parent: u32, line: &str) -> Process {
+        let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let name = args[0].rsplit('/').next().unwrap_or_default().to_owned();
+        Process { pid: pid + 1000, node_pid: pid, parent: parent + 1000, name, args }
+    }
+
+    #[test]
+    fn what_is_in_a_container_is_a_guest_whatever_it_is_called() {
+        let processes = [
+            process(1, 0, "bench"),
+            process(2, 1, "/usr/bin/containerd --config c"),
+            process(3, 1, "/x/containerd-shim-a-v1 -namespace n -id b"),
+            process(4, 3, "/x/containerd-shim-a-v1 -namespace n -id b"),
+            process(5, 4, "sleep"),
+            process(6, 1, "shimmer-a"),
+            process(7, 3, "/pause"),
+            process(8, 3, "/x/containerd-shim-a-v1 -namespace n -id b"),
+        ];
+        let owners = Owners { guests: vec![4], pauses: vec![7] };
+        let all = processes.iter().map(|process| (process.pid, process)).collect();
+        let roles: Vec<_> = processes.iter().map(|process| owners.role(process, &all)).collect();
+        let expected =
+            [None, None, Some(Role::Shim), Some(Role::Guest), Some(Role::Guest), Some(Role::Helper)];
+        assert_eq!(roles[..6], expected);
+        assert_eq!(roles[6..], [Some(Role::Pause), Some(Role::Helper)]);
+    }
+
+    #[test]
+    fn reads_what_the_kernel_writes() {
+        let rollup =
+            "5581-7ffc ---p 00000000 00:00 0  [rollup]\nRss:   1844 kB\nPss:     311 kB\nPss_Anon: 96 kB\n";
+        assert_eq!(proportional(rollup), Some(311.0));
+        assert_eq!(proportional(""), None, "a zombie");
+    }
+}
