@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::setup::{self, Extent};
 use crate::{Result, cargo, machine, process};
 
-/// Builds everything, plays the suite at every level on every shim, and compares. `arguments` are passed on to each
-/// run; with `update`, the table in docs/conformance.md is written.
+/// Builds everything, plays the suite at every level on every shim, and compares; then plays it on the shim of the other
+/// host, which runs [`ENGINE_OF_BOTH`]. `arguments` are passed on to each run; with `update`, the tables in
+/// docs/conformance.md are written.
 pub(crate) fn run(arguments: &[String], update: bool) -> Result<ExitCode> {
     machine::require_root("conformance")?;
     setup::ensure(Extent::Run)?;
@@ -21,22 +22,32 @@ pub(crate) fn run(arguments: &[String], update: bool) -> Result<ExitCode> {
     for engine in engines()? {
         let host = hosts.iter().find(|(name, _)| *name == engine).map(|(_, path)| path);
         let host = host.ok_or_else(|| format!("crates/{engine} has no test called conformance"))?;
-        let mut suite = suite(&release, "run");
-        suite.arg("--shim").arg(release.join(format!("containerd-shim-{engine}-v1")));
-        suite.arg("--engine").arg(host).arg("--report").arg(&reports);
-        suite.args(["--wasi-testsuite", "conformance/testsuite"]);
-        for list in ["host", &engine] {
-            suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
-        }
-        // Two at once is what the tests do as well; who asks for another number comes later.
-        expected &= succeeded(suite.args(["--jobs", "2"]).args(arguments))?;
+        let mut suite = played(&release, &engine, &["host", &engine], &reports);
+        expected &= succeeded(suite.arg("--engine").arg(host).args(arguments))?;
+    }
+    let others = [report(&reports, OTHER_HOST), report(&reports, ENGINE_OF_BOTH)];
+    // An engine by itself has no host.
+    let is_for_shims =
+        !arguments.iter().any(|argument| argument == "engine" || argument == "--driver=engine");
+    if is_for_shims {
+        let mut suite = played(&release, OTHER_HOST, &[OTHER_HOST, ENGINE_OF_BOTH], &reports);
+        expected &= succeeded(suite.args(arguments))?;
     }
     let reports = reports_in(&reports)?;
     let table = process::read(suite(&release, "compare").args(&reports))?;
     print!("{table}");
-    if update {
-        write(&table)?;
+    if is_for_shims {
+        let drivers = ["--driver", "task", "--driver", "cri"];
+        let both = process::read(suite(&release, "compare").args(drivers).args(&others))?;
+        print!("\nThe two hosts, on {ENGINE_OF_BOTH}:\n\n{both}");
+        if update {
+            write("our hosts", &both)?;
+        }
     }
+    if update {
+        write("our shims", &table)?;
+    }
+    // The other host differs by what it is known to fail; only ours are held to do the same.
     let clean = compare(&release, &reports)?;
     Ok(if expected && clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -57,8 +68,29 @@ fn compare(release: &Path, reports: &[PathBuf]) -> Result<bool> {
     succeeded(suite(release, "diff").args(["--allow", "conformance/differences.toml"]).args(reports))
 }
 
+/// The shim of the host that is not ours, in examples/, and the engine that it runs.
+const OTHER_HOST: &str = "runwasi";
+const ENGINE_OF_BOTH: &str = "wasmtime";
+
 fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(engines()?.iter().map(|engine| folder.join(format!("{engine}.json"))).collect())
+    Ok(engines()?.iter().map(|engine| report(folder, engine)).collect())
+}
+
+fn report(folder: &Path, shim: &str) -> PathBuf {
+    folder.join(format!("{shim}.json"))
+}
+
+/// A run of the suite on a shim, with its lists of what is known, which leaves its report.
+fn played(release: &Path, shim: &str, lists: &[&str], reports: &Path) -> Command {
+    let mut suite = suite(release, "run");
+    suite.arg("--shim").arg(release.join(format!("containerd-shim-{shim}-v1"))).arg("--report").arg(reports);
+    suite.args(["--wasi-testsuite", "conformance/testsuite"]);
+    for list in lists {
+        suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
+    }
+    // Two at once is what the tests do as well; who asks for another number comes later.
+    suite.args(["--jobs", "2"]);
+    suite
 }
 
 /// The engines that have a shim.
@@ -105,16 +137,21 @@ fn succeeded(command: &mut Command) -> Result<bool> {
     }
 }
 
-/// Puts the table between its marks in docs/conformance.md.
-fn write(table: &str) -> Result<()> {
-    const MARKS: [&str; 2] = ["<!-- table of our shims -->\n", "<!-- end of the table -->"];
+/// Puts a table between its marks in docs/conformance.md.
+fn write(of: &str, table: &str) -> Result<()> {
     let path = machine::workspace().join("docs/conformance.md");
     let text = fs::read_to_string(&path)?;
-    let parts =
-        text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
-    let (before, after) = parts.ok_or("docs/conformance.md has no marks for its table")?;
-    fs::write(path, format!("{before}{}\n{}\n\n{}{after}", MARKS[0], table.trim(), MARKS[1]))?;
-    Ok(())
+    let text =
+        between_marks(&text, of, table).ok_or_else(|| format!("{} has no marks for {of}", path.display()))?;
+    Ok(fs::write(path, text)?)
+}
+
+/// A page with another table of this name.
+fn between_marks(page: &str, of: &str, table: &str) -> Option<String> {
+    let (first, last) = (format!("<!-- table of {of} -->\n"), "<!-- end of the table -->");
+    let (before, rest) = page.split_once(&first)?;
+    let (_, after) = rest.split_once(last)?;
+    Some(format!("{before}{first}\n{}\n\n{last}{after}", table.trim()))
 }
 
 #[cfg(test)]
@@ -133,5 +170,16 @@ mod tests {
         );
         assert_eq!(host(&line.replace(r#""conformance""#, r#""node""#)), None, "another test");
         assert_eq!(host("Compiling"), None);
+    }
+
+    #[test]
+    fn writes_each_table_between_its_own_marks() {
+        let marked = |of: &str, table: &str| {
+            format!("<!-- table of {of} -->\n\n{table}\n\n<!-- end of the table -->\n")
+        };
+        let page = |one, other| format!("# Page\n{}text\n{}end\n", marked("a", one), marked("b", other));
+        assert_eq!(between_marks(&page("1", "2"), "a", "new\n"), Some(page("new", "2")));
+        assert_eq!(between_marks(&page("1", "2"), "b", "new"), Some(page("1", "new")));
+        assert_eq!(between_marks(&page("1", "2"), "c", "new"), None);
     }
 }

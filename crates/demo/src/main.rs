@@ -90,7 +90,7 @@ fn progress(what: &str) {
     }
 }
 
-/// The engines whose shims are in a folder.
+/// The engines whose shims are in a folder, each with the engine's own program beside it.
 fn engines(shims: &PathBuf) -> Result<Vec<String>, Error> {
     let unreadable = |source| Error::Io { what: format!("{} cannot be read", shims.display()), source };
     let mut engines = BTreeSet::new();
@@ -98,7 +98,8 @@ fn engines(shims: &PathBuf) -> Result<Vec<String>, Error> {
         let name = entry.map_err(unreadable)?.file_name();
         let engine =
             name.to_str().and_then(|name| name.strip_prefix("containerd-shim-")?.strip_suffix("-v1"));
-        engines.extend(engine.map(str::to_owned));
+        let is_whole = |engine: &&str| shims.join(format!("shimmer-{engine}")).exists();
+        engines.extend(engine.filter(is_whole).map(str::to_owned));
     }
     if engines.is_empty() { Err(Error::NoShims(shims.clone())) } else { Ok(engines.into_iter().collect()) }
 }

@@ -6,8 +6,8 @@ use shimmer_node::{Node, Output};
 use crate::Error;
 use crate::program::Program;
 
-/// What the shim writes into its log when it compiles a layer.
-const COMPILED: &str = "compiled layer";
+/// What the shim writes into its log when it compiles a program.
+const COMPILED: &str = "compiled a program";
 /// How often a warm start is repeated; the median counts.
 const WARM_STARTS: usize = 5;
 
@@ -54,8 +54,8 @@ pub(crate) fn measure(node: &Node, program: &Program, engine: &str, kind: Kind) 
     let warm = (1..=WARM_STARTS).map(run).collect::<Result<Vec<_>, _>>()?;
     let compiled_again = compilations(node)? - compiled;
     let failure = [&cold].into_iter().chain(&warm).find_map(|output| difference(program, output));
-    let recompiled = (kind == Kind::Artifact && compiled_again > 0)
-        .then(|| format!("{compiled_again} of {WARM_STARTS} warm starts compiled"));
+    let recompiled =
+        (compiled_again > 0).then(|| format!("{compiled_again} of {WARM_STARTS} warm starts compiled"));
     let mut times: Vec<Duration> = warm.iter().map(|output| output.phases.total()).collect();
     times.sort_unstable();
     Ok(Row {
@@ -68,16 +68,14 @@ pub(crate) fn measure(node: &Node, program: &Program, engine: &str, kind: Kind) 
         warm: times[times.len() / 2],
         warm_code: match kind {
             Kind::Native => "native",
-            // This host has no place to keep code that is compiled inside a container.
-            Kind::Rootfs => "compiled",
-            Kind::Artifact if compiled_again > 0 => "compiled",
-            Kind::Artifact => "cached",
+            Kind::Rootfs | Kind::Artifact if compiled_again > 0 => "compiled",
+            Kind::Rootfs | Kind::Artifact => "cached",
         },
         failure: failure.or(recompiled),
     })
 }
 
-/// How many layers the shims have compiled so far.
+/// How many programs the shims have compiled so far.
 fn compilations(node: &Node) -> Result<usize, Error> {
     Ok(node.log()?.matches(COMPILED).count())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shimmer_shim::main::<shimmer_wasmi::Wasmi>()
+    shimmer_shim::main("wasmi", "2.0.0")
 }

@@ -27,17 +27,19 @@ pub(crate) fn edges(manifests: &[Manifest]) -> Vec<String> {
     breaches
 }
 
-/// Engines, containerd's shim library and its client are known to one package each.
+/// Engines, containerd's protocol and client, the shim library and what makes containers are known to few packages.
 pub(crate) fn wrappers(manifests: &[Manifest]) -> Vec<String> {
     let mut breaches = Vec::new();
     for manifest in manifests {
         for dependency in &manifest.dependencies {
             let foreign = !manifests.iter().any(|target| target.name == dependency.name);
-            let wrapper = wrapper(manifests, &dependency.name);
-            if let Some(wrapper) = wrapper.filter(|wrapper| foreign && *wrapper != manifest.folder) {
+            let wrappers = wrappers_of(manifests, &dependency.name);
+            if foreign && !wrappers.is_empty() && !wrappers.contains(&&*manifest.folder) {
                 breaches.push(format!(
-                    "{}/Cargo.toml: only {wrapper} may depend on {}",
-                    manifest.folder, dependency.name
+                    "{}/Cargo.toml: only {} may depend on {}",
+                    manifest.folder,
+                    wrappers.join(" and "),
+                    dependency.name
                 ));
             }
         }
@@ -59,25 +61,29 @@ pub(crate) fn lock(tree: &Tree) -> Vec<String> {
     missing.then(|| "Cargo.lock: it is missing, and belongs into the commit".to_owned()).into_iter().collect()
 }
 
-const WRAPPERS: [(&str, &str); 5] = [
-    ("containerd-client", "crates/node"),
-    ("containerd-shim", "crates/shim"),
-    ("wasmedge", "crates/wasmedge"),
-    ("wasmer", "crates/wasmer"),
-    ("wasmtime", "crates/wasmtime"),
+/// By what a foreign crate's name begins, and who may depend on it; the first of them counts.
+const WRAPPERS: [(&str, &[&str]); 8] = [
+    ("containerd-client", &["crates/node", "crates/shim"]),
+    ("containerd-shim-protos", &["benches", "crates/shim"]),
+    ("containerd-shim", &["crates/runwasi"]),
+    ("libcgroups", &["crates/container"]),
+    ("libcontainer", &["crates/container"]),
+    ("wasmedge", &["crates/wasmedge"]),
+    ("wasmer", &["crates/wasmer"]),
+    ("wasmtime", &["crates/wasmtime"]),
 ];
 
-/// The one folder that may depend on a foreign crate: a listed one, or the example that is called like it.
-fn wrapper<'a>(manifests: &'a [Manifest], name: &str) -> Option<&'a str> {
-    let listed = WRAPPERS.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, folder)| *folder);
-    listed.or_else(|| {
-        let examples = manifests.iter().map(|manifest| manifest.folder.as_str());
-        let mut examples = examples.filter_map(|folder| Some((folder, folder.strip_prefix("examples/")?)));
-        let is_of = |engine: &str| {
-            name.strip_prefix(engine).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
-        };
-        examples.find(|(_, engine)| is_of(engine)).map(|(folder, _)| folder)
-    })
+/// The folders that may depend on a foreign crate, if not all may: listed ones, or the example that is called like it.
+fn wrappers_of<'a>(manifests: &'a [Manifest], name: &str) -> Vec<&'a str> {
+    if let Some((_, folders)) = WRAPPERS.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        return folders.to_vec();
+    }
+    let examples = manifests.iter().map(|manifest| manifest.folder.as_str());
+    let mut examples = examples.filter_map(|folder| Some((folder, folder.strip_prefix("examples/")?)));
+    let is_of = |engine: &str| {
+        name.strip_prefix(engine).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
+    };
+    examples.find(|(_, engine)| is_of(engine)).map(|(folder, _)| folder).into_iter().collect()
 }
 
 /// The folders that a package may depend on, always and in its tests.
@@ -85,17 +91,24 @@ fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
     let crates = |names: &[&str]| names.iter().map(|name| format!("crates/{name}")).collect::<Vec<_>>();
     let engine = || crates(&["engine"]);
     match folder.split_once('/') {
-        Some(("crates", "oci" | "cache")) => (engine(), Vec::new()),
-        Some(("crates", "shim")) => (crates(&["oci", "cache", "engine"]), Vec::new()),
+        Some(("crates", "cache" | "oci")) => (engine(), Vec::new()),
+        Some(("crates", "container")) => (crates(&["cgroup", "engine", "oci"]), Vec::new()),
+        Some(("crates", "runwasi")) => (crates(&["engine", "oci"]), Vec::new()),
+        Some(("crates", "shim")) => {
+            (crates(&["cache", "cgroup", "container", "engine", "oci", "telemetry"]), Vec::new())
+        }
         Some(("crates", "node")) => (crates(&["oci"]), Vec::new()),
         Some(("crates", "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),
         Some(("crates", backend)) if !is_core(backend) => {
             (engine(), vec!["benches".into(), "conformance".into()])
         }
+        Some(("examples", "runwasi")) => (crates(&["runwasi", "wasmtime"]), vec!["conformance".into()]),
         // Backend and shim in one package.
-        Some(("examples", _)) => (crates(&["engine", "shim"]), vec!["benches".into(), "conformance".into()]),
+        Some(("examples", _)) => {
+            (crates(&["container", "engine", "shim"]), vec!["benches".into(), "conformance".into()])
+        }
         Some(("shims", engine)) => {
-            (crates(&[engine, "shim"]), vec!["conformance".into(), "crates/engine".into()])
+            (crates(&[engine, "container", "shim"]), vec!["conformance".into(), "crates/engine".into()])
         }
         None if ["benches", "conformance"].contains(&folder) => {
             (crates(&["engine", "node", "oci"]), Vec::new())
@@ -122,9 +135,20 @@ mod tests {
     fn workspace(with: Manifest) -> Vec<Manifest> {
         vec![
             package("crates/engine", "shimmer-engine", &[("shimmer-engine", true)]),
+            package("crates/cgroup", "shimmer-cgroup", &[]),
+            package(
+                "crates/container",
+                "shimmer-container",
+                &[("shimmer-cgroup", false), ("shimmer-engine", false), ("libcontainer", false)],
+            ),
             package(
                 "crates/shim",
                 "shimmer-shim",
+                &[("shimmer-container", false), ("shimmer-engine", false), ("containerd-shim-protos", false)],
+            ),
+            package(
+                "crates/runwasi",
+                "shimmer-runwasi",
                 &[("shimmer-engine", false), ("containerd-shim-wasm", false)],
             ),
             package("crates/fast", "shimmer-fast", &[("shimmer-engine", false), ("conformance", true)]),
@@ -139,7 +163,12 @@ mod tests {
         let shim = package(
             "shims/fast",
             "containerd-shim-fast-v1",
-            &[("shimmer-fast", false), ("shimmer-shim", false), ("conformance", true)],
+            &[
+                ("shimmer-container", false),
+                ("shimmer-fast", false),
+                ("shimmer-shim", false),
+                ("conformance", true),
+            ],
         );
         let manifests = workspace(shim);
         assert_eq!([edges(&manifests), wrappers(&manifests)].concat(), Vec::<String>::new());
@@ -148,6 +177,7 @@ mod tests {
     #[test]
     fn an_example_is_a_backend_and_a_shim_in_one() {
         let needs = [
+            ("shimmer-container", false),
             ("shimmer-engine", false),
             ("shimmer-shim", false),
             ("conformance", true),
@@ -180,6 +210,11 @@ mod tests {
             package("crates/new", "shimmer-new", &[("shimmer-shim", true)]),
             package("examples/new", "shimmer-new", &[("shimmer-fast", false)]),
             package("examples/new", "shimmer-new", &[("conformance", false)]),
+            package("examples/new", "shimmer-new", &[("shimmer-runwasi", false)]),
+            package("examples/runwasi", "example-runwasi", &[("shimmer-shim", false)]),
+            package("crates/telemetry", "shimmer-telemetry", &[("shimmer-engine", false)]),
+            package("crates/runwasi", "shimmer-runwasi", &[("shimmer-container", false)]),
+            package("crates/container", "shimmer-container", &[("shimmer-shim", false)]),
         ];
         for package in wrong {
             let start = format!("{}/Cargo.toml: {} is not", package.folder, package.dependencies[0].name);
@@ -190,9 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_known_to_its_backend_only() {
+    fn a_foreign_crate_is_known_to_its_wrapper_only() {
         for (folder, dependency) in [
             ("crates/shim", "wasmtime-wasi"),
+            ("crates/shim", "containerd-shim-wasm"),
+            ("crates/shim", "libcgroups"),
+            ("crates/runwasi", "containerd-shim-protos"),
+            ("crates/runwasi", "libcontainer"),
             ("crates/wasmtime", "wasmer"),
             ("conformance", "containerd-client"),
         ] {

@@ -6,7 +6,8 @@ use crate::tidy::tree::Tree;
 
 /// Whether a folder of crates/ is a part of Shimmer itself; any other is an engine.
 pub(crate) fn is_core(name: &str) -> bool {
-    ["cache", "demo", "engine", "node", "oci", "shim"].contains(&name)
+    ["cache", "cgroup", "container", "demo", "engine", "node", "oci", "runwasi", "shim", "telemetry"]
+        .contains(&name)
 }
 
 /// Every engine has all its parts.
@@ -46,7 +47,7 @@ pub(crate) fn examples(tree: &Tree) -> Vec<String> {
     let shared = first.iter().filter(|file| backends.iter().all(|files| files.contains(*file)));
     let mut breaches = Vec::new();
     for file in shared {
-        for example in tree.folders("examples") {
+        for example in tree.folders("examples").into_iter().filter(|example| is_engine(example)) {
             let path = format!("examples/{example}/src/{file}");
             if tree.text(&path).is_none() {
                 breaches.push(format!("{path}: it is missing, and every backend has it"));
@@ -56,22 +57,47 @@ pub(crate) fn examples(tree: &Tree) -> Vec<String> {
     breaches
 }
 
-/// What a shim does is in crates/shim; its main only names the engine.
+/// A shim is two programs: the one that containerd executes, which no engine is linked into, and the engine's own. What
+/// they do is in crates/shim and crates/container.
 pub(crate) fn mains(tree: &Tree) -> Vec<String> {
-    let folders = ["shims", "examples"]
-        .into_iter()
-        .flat_map(|folder| tree.folders(folder).into_iter().map(move |engine| format!("{folder}/{engine}")));
-    let mains = folders.filter_map(|shim| {
-        let path = format!("{shim}/src/main.rs");
-        let lines = tree.text(&path)?.lines().count();
-        (lines > 15)
-            .then(|| format!("{path}: {lines} lines, of 15 at most: the rest belongs into crates/shim"))
-    });
-    mains.collect()
+    let shims = tree.folders("shims").into_iter().map(|engine| (format!("shims/{engine}"), engine));
+    let examples = tree.folders("examples").into_iter().map(|engine| (format!("examples/{engine}"), engine));
+    let mut breaches = Vec::new();
+    for (folder, engine) in shims.chain(examples) {
+        let main = format!("{folder}/src/main.rs");
+        breaches.extend(long(tree, &main, "crates/shim"));
+        if !is_engine(engine) {
+            continue;
+        }
+        let linked = [format!("shimmer_{engine}"), "shimmer_container".to_owned()];
+        let program = format!("{folder}/src/bin/shimmer-{engine}.rs");
+        if let Some(linked) =
+            linked.iter().find(|name| tree.text(&main).is_some_and(|text| text.contains(*name)))
+        {
+            breaches.push(format!("{main}: {linked} belongs into {program}, which alone may link an engine"));
+        }
+        breaches.extend(long(tree, &program, "crates/container"));
+    }
+    breaches
 }
 
 const VALUES: &str = "charts/shimmer/values.yaml";
+const LONGEST: usize = 15;
 const HERE: &str = "xtask/src/tidy/engines.rs";
+
+/// Whether a folder of examples/ or shims/ is an engine's; `runwasi` is another host.
+fn is_engine(name: &str) -> bool {
+    name != "runwasi"
+}
+
+fn long(tree: &Tree, main: &str, home: &str) -> Option<String> {
+    let Some(text) = tree.text(main) else {
+        return Some(format!("{main}: it is missing, and every shim has it"));
+    };
+    let lines = text.lines().count();
+    (lines > LONGEST)
+        .then(|| format!("{main}: {lines} lines, of {LONGEST} at most: the rest belongs into {home}"))
+}
 
 /// The files that only one engine needs.
 fn extras(engine: &str) -> &'static [&'static str] {
@@ -162,10 +188,9 @@ mod tests {
             ("crates/fast/src/engine.rs", ""),
             ("crates/fast/src/lib.rs", "mod engine;\npub use engine::FaSt;\n"),
             ("shims/fast/Cargo.toml", ""),
-            ("shims/fast/src/main.rs", "fn main() {}\n"),
         ];
         let tree = Tree::of(&[&fast, files].concat());
-        [parts(&tree), likeness(&tree), mains(&tree)].concat()
+        [parts(&tree), likeness(&tree)].concat()
     }
 
     fn slow(library: &'static str, file: &'static str) -> Vec<(&'static str, &'static str)> {
@@ -211,6 +236,7 @@ mod tests {
             ("crates/fast/src/wasi.rs", ""),
             ("crates/slow/src/exit.rs", ""),
             ("crates/slow/src/wasi.rs", ""),
+            ("examples/runwasi/src/main.rs", ""),
             ("examples/small/src/main.rs", ""),
             ("examples/small/src/wasi.rs", ""),
         ]);
@@ -220,11 +246,40 @@ mod tests {
     }
 
     #[test]
+    fn a_shim_is_two_programs() {
+        for folder in ["shims/x", "examples/x"] {
+            let [main, program] = ["main.rs", "bin/shimmer-x.rs"].map(|file| format!("{folder}/src/{file}"));
+            assert_eq!(mains(&Tree::of(&[(&main, ""), (&program, "")])), [""; 0]);
+            for (present, missing) in [(&main, &program), (&program, &main)] {
+                let breaches = mains(&Tree::of(&[(present, "")]));
+                assert_eq!(breaches, [format!("{missing}: it is missing, and every shim has it")]);
+            }
+        }
+        assert_eq!(mains(&Tree::of(&[("examples/runwasi/src/main.rs", "shimmer_wasmtime")])), [""; 0]);
+    }
+
+    #[test]
+    fn no_engine_is_linked_into_what_containerd_executes() {
+        let program = ("shims/x/src/bin/shimmer-x.rs", "shimmer_container::main::<shimmer_x::X>()");
+        for (text, breaches) in [("shimmer_shim::main(\"x\")", 0), (program.1, 1)] {
+            let tree = Tree::of(&[("shims/x/src/main.rs", text), program]);
+            assert_eq!(mains(&tree).len(), breaches, "{text}");
+        }
+    }
+
+    #[test]
     fn a_main_is_15_lines_at_most() {
-        for (lines, breaches) in [(15, 0), (16, 1)] {
-            let main = "\n".repeat(lines);
-            for path in ["shims/x/src/main.rs", "examples/x/src/main.rs"] {
-                assert_eq!(mains(&Tree::of(&[(path, &main)])).len(), breaches, "{lines} lines in {path}");
+        let text = |lines| "\n".repeat(lines);
+        for (main, program, breaches) in [(15, 15, 0), (16, 15, 1), (15, 16, 1), (16, 16, 2)] {
+            for folder in ["shims/x", "examples/x"] {
+                let files = [("main.rs", text(main)), ("bin/shimmer-x.rs", text(program))];
+                let files = files.map(|(file, text)| (format!("{folder}/src/{file}"), text));
+                let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+                assert_eq!(
+                    mains(&Tree::of(&files)).len(),
+                    breaches,
+                    "{main} and {program} lines in {folder}"
+                );
             }
         }
     }
