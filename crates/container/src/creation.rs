@@ -8,6 +8,7 @@ use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use oci_spec::runtime::{LinuxResources, Spec};
+use rustix::event::{PollFd, PollFlags};
 use shimmer_cgroup::{Cgroup, Rule};
 
 use crate::console::Console;
@@ -46,7 +47,7 @@ impl Creation {
         streams: Vec<OwnedFd>,
     ) -> Result<(Self, Made), Failure> {
         let spec = Spec::load(request.bundle.join("config.json")).map_err(failed)?;
-        let cgroups = cgroups(&spec, request);
+        let cgroups = CgroupConfig { systemd_cgroup: request.systemd, ..cgroups(&spec, &request.id) };
         let has_version_2_alone = has_version_2_alone()?;
         let devices = has_version_2_alone.then(|| devices::of(&spec)).transpose()?;
         fs::create_dir_all(&request.state)?;
@@ -127,6 +128,31 @@ impl Creation {
     pub(crate) fn delete(mut self) -> Result<(), Failure> {
         self.container.delete(true).map_err(failed)
     }
+}
+
+/// Removes what is left of a container whose monitor was killed before it could: processes, by their cgroup, since a number
+/// in a file may be another process's by now; the cgroup; the state.
+///
+/// # Errors
+///
+/// Those of the bundle and of cgroups.
+pub fn sweep(bundle: &Path, state: &Path, id: &str) -> Result<(), Failure> {
+    if !state.join(id).exists() {
+        return Ok(());
+    }
+    let spec = Spec::load(bundle.join("config.json")).map_err(failed)?;
+    let systemd = Container::load(state.join(id)).is_ok_and(|container| container.systemd());
+    let config = CgroupConfig { systemd_cgroup: systemd, ..cgroups(&spec, id) };
+    let manager = create_cgroup_manager(config).map_err(failed)?;
+    // A cgroup that is gone has none.
+    for pid in manager.get_all_pids().unwrap_or_default() {
+        let Ok(process) = pidfd(pid.as_raw().unsigned_abs()) else { continue };
+        kill(&process);
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        rustix::event::poll(&mut ended, None).map_err(std::io::Error::from)?;
+    }
+    manager.remove().map_err(failed)?;
+    Ok(fs::remove_dir_all(state)?)
 }
 
 /// Makes one more process in a container, and lets it run.
@@ -216,13 +242,13 @@ fn has_version_2_alone() -> std::io::Result<bool> {
     Ok(rustix::fs::statfs("/sys/fs/cgroup")?.f_type == libc::CGROUP2_SUPER_MAGIC)
 }
 
-fn cgroups(spec: &Spec, request: &Create) -> CgroupConfig {
+fn cgroups(spec: &Spec, id: &str) -> CgroupConfig {
     let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
     CgroupConfig {
         // What libcontainer calls a cgroup without a path.
-        cgroup_path: path.unwrap_or_else(|| PathBuf::from(format!(":youki:{}", request.id))),
-        systemd_cgroup: request.systemd,
-        container_name: request.id.clone(),
+        cgroup_path: path.unwrap_or_else(|| PathBuf::from(format!(":youki:{id}"))),
+        systemd_cgroup: false,
+        container_name: id.to_owned(),
     }
 }
 

@@ -39,6 +39,7 @@ mod zygote;
 
 pub use command::main;
 pub use connection::Connection;
+pub use creation::sweep;
 pub use failure::{Failure, FailureKind};
 pub use launch::Launcher;
 pub use monitor::{LOCK, RECORD};

@@ -11,16 +11,16 @@ use crate::arguments::Arguments;
 use crate::bundle::Definition;
 use crate::error::{Error, Kind, Result};
 use crate::events::timestamp;
-use crate::{mounts, start};
+use crate::{mounts, pod, start};
 
 /// Cleans up after a shim that is gone, and says how its container ended: the answer, encoded.
 ///
 /// The monitor of a container whose shim is gone kills it, writes its end down and removes its cgroup and state; this
-/// waits for that, and does the rest.
+/// waits for that, and does the rest, or all of it where the monitor was killed too.
 ///
 /// # Errors
 ///
-/// Those of umount2(2).
+/// Those of umount2(2), and of [`shimmer_container::sweep`].
 pub(crate) fn delete(arguments: &Arguments) -> Result<Vec<u8>> {
     let bundle = if arguments.bundle.as_os_str().is_empty() {
         std::env::current_dir()?
@@ -28,6 +28,7 @@ pub(crate) fn delete(arguments: &Arguments) -> Result<Vec<u8>> {
         arguments.bundle.clone()
     };
     await_monitor(&bundle)?;
+    shimmer_container::sweep(&bundle, &pod::state(&bundle), &arguments.id)?;
     let end = end(&bundle).unwrap_or_else(|| EndedBy::now(KILLED));
     mounts::unmount_all(&bundle.join("rootfs"))?;
     remove_socket(arguments, &bundle);

@@ -8,14 +8,14 @@ use crate::cases::row;
 use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
 use crate::profile::Profile;
-use crate::setup::{Setup, probe};
+use crate::setup::{Setup, busybox, probe};
 use crate::stage::Stage;
 
 /// What the probe ends with where a file could not be used.
 const UNUSABLE: u32 = 5;
 
 pub(super) fn cases() -> Vec<Case> {
-    [identity(), rights(), filters(), namespaces()].concat()
+    [identity(), rights(), filters(), devices(), namespaces()].concat()
 }
 
 /// A guest that reads what the kernel says of its process. Not by `/proc/self`: that is a link, and not every engine
@@ -93,6 +93,21 @@ fn filters() -> Vec<Case> {
                 .ends_with(UNUSABLE)
                 .complains("PermissionDenied"),
         ],
+    )
+}
+
+/// A guest has no call that makes a node, so a native program beside it tries.
+fn devices() -> Vec<Case> {
+    // A serial line: runc, too, lets any node be made, and only those be opened that are listed.
+    let script = "/busybox mknod /line c 4 64 && echo made && echo x > /line";
+    row(
+        "devices",
+        Profile::Security,
+        [Case::new("security/devices-are-the-listed-ones", busybox(["sh", "-c", script]))
+            .twin()
+            .ends_with(1)
+            .prints("made\n")
+            .complains("Operation not permitted")],
     )
 }
 
