@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
 
 /// Builds all programs, and returns the folder in which they are. All of them, as the tests do: another selection has other
 /// features, and would compile the engines again.
-fn programs() -> Result<PathBuf> {
+pub(crate) fn programs() -> Result<PathBuf> {
     let mut build = cargo::command()?;
     build.args(["build", "--release", "--locked", "--workspace", "--bins"]);
     process::run(&mut build)?;

@@ -54,6 +54,11 @@ pub(crate) fn is_root() -> bool {
     effective_user(&status) == Some(0)
 }
 
+/// Whether nobody watches who could mend what is missing.
+pub(crate) fn is_ci() -> bool {
+    env::var_os("CI").is_some()
+}
+
 /// Stops a task that needs root before it does anything.
 pub(crate) fn require_root(task: &str) -> Result<()> {
     if is_root() {

@@ -2,6 +2,7 @@
 //! before `setup` has been here.
 
 mod cargo;
+mod cluster;
 mod conformance;
 mod demo;
 mod guests;
@@ -37,7 +38,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask",
-    after_help = "Exit codes: 0 done, 1 failed or something is missing, 2 wrong usage; `demo` passes on its program's.\n\
+    after_help = "Exit codes: 0 done, 1 failed or something is missing, 2 wrong usage; `cluster` and `demo` pass on their
+                  program's.\n\
                   Build output goes to CARGO_TARGET_DIR, or else to shimmer/target in the cache folder of your home."
 )]
 enum Task {
@@ -50,6 +52,13 @@ enum Task {
     /// Runs the same images on every engine under a private containerd, and compares (needs root)
     Demo {
         /// Passed on to the demo; `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// A private Kubernetes with a RuntimeClass for each engine: `up`, `status`, `kubectl`, `down` (needs root)
+    #[command(disable_help_flag = true)]
+    Cluster {
+        /// Passed on to `shimmer-cluster`; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -86,6 +95,7 @@ impl Task {
             Self::Setup { check: true } => return setup::report(),
             Self::Setup { check: false } => setup::ensure(Extent::Run)?,
             Self::Demo { arguments } => return demo::run(&arguments),
+            Self::Cluster { arguments } => return cluster::run(&arguments),
             Self::Test => return steps::test(),
             Self::Lint => return steps::lint(),
             Self::Conformance { update, arguments } => return conformance::run(&arguments, update),

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, conformance, guests, machine, process, tidy};
+use crate::{Result, cargo, cluster, conformance, guests, machine, process, tidy};
 
 /// Format, rules and clippy.
 pub(crate) fn lint() -> Result<ExitCode> {
@@ -22,6 +22,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     machine::require_root("test")?;
     let mut tally = Tally::default();
     let outcome = step("setup", || setup::ensure(Extent::Run)).and_then(|()| lints());
+    let outcome = outcome.and_then(|()| step("cluster", cluster::build));
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
     let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));
     println!("{:<8}{:>10}", "total", seconds(started));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Node;
 use crate::client::LIMIT;
 use crate::cri;
-use crate::daemon::{Daemon, Options};
+use crate::daemon::{Daemon, Member, Options};
 use crate::error::Result;
 use crate::host::Host;
 
@@ -53,6 +53,12 @@ impl NodeBuilder {
         self
     }
 
+    /// Makes it a node of a cluster.
+    pub(crate) fn member(mut self, member: Member) -> Self {
+        self.0.member = Some(member);
+        self
+    }
+
     /// Starts the node; returns when containerd serves.
     ///
     /// # Errors
@@ -67,6 +73,13 @@ impl NodeBuilder {
 impl Default for NodeBuilder {
     fn default() -> Self {
         let sandbox_image = cri::PAUSE_IMAGE.into();
-        Self(Options { shims: None, containerd: None, sandbox_image, in_memory: false, patience: LIMIT })
+        Self(Options {
+            shims: None,
+            containerd: None,
+            sandbox_image,
+            in_memory: false,
+            member: None,
+            patience: LIMIT,
+        })
     }
 }

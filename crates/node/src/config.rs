@@ -16,6 +16,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) handlers: &'a [String],
     pub(crate) sandbox_image: &'a str,
     pub(crate) bridge: &'a str,
+    /// The network of pods; without one, the node makes up its own.
+    pub(crate) pods: Option<&'a str>,
 }
 
 impl Settings<'_> {
@@ -43,13 +45,17 @@ impl Settings<'_> {
         let ipam = json!({
             "type": "host-local",
             "dataDir": self.below("ipam"),
-            "ranges": [[{ "subnet": subnet(self.bridge) }]],
+            "ranges": [[{ "subnet": self.pods.map_or_else(|| subnet(self.bridge), str::to_owned) }]],
             "routes": [{ "dst": "0.0.0.0/0" }],
         });
         let bridge = json!({ "type": "bridge", "bridge": self.bridge, "isGateway": true, "hairpinMode": true,
             "ipMasq": false, "ipam": ipam });
-        json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, { "type": "loopback" }] })
-            .to_string()
+        let mut plugins = vec![bridge, json!({ "type": "loopback" })];
+        // The ports of pods are for whoever has the node's network to himself.
+        plugins.extend(
+            self.pods.map(|_| json!({ "type": "portmap", "capabilities": { "portMappings": true } })),
+        );
+        json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": plugins }).to_string()
     }
 
     fn legacy_cri(&self) -> Map<String, Value> {
@@ -136,6 +142,7 @@ mod tests {
             handlers: &handlers,
             sandbox_image: "localhost/pause:1",
             bridge: "bridge0",
+            pods: None,
         };
         settings.containerd().expect("a configuration").parse().expect("it is TOML")
     }

@@ -1,5 +1,6 @@
 //! The private containerd: its files, its process, and its log.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -13,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::config::{CNI, SOCKET, Settings};
-use crate::environment::{Environment, handlers};
+use crate::environment::{Environment, runtime_handlers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guardian::Guardian;
+use crate::guardian::{Guardian, View};
 use crate::process::{self, Process};
 use crate::traces::Traces;
 
@@ -26,8 +27,21 @@ pub(crate) struct Options {
     pub(crate) containerd: Option<PathBuf>,
     pub(crate) sandbox_image: String,
     pub(crate) in_memory: bool,
+    /// What a node of a cluster has besides.
+    pub(crate) member: Option<Member>,
     /// How long containerd may take to answer a call.
     pub(crate) patience: Duration,
+}
+
+/// What makes a node one of a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// The network of its pods, as in `10.88.1.0/24`.
+    pub(crate) pods: String,
+    /// Folders of the host's that it sees empty.
+    pub(crate) empty: Vec<&'static str>,
+    /// Files of its own in the place of the host's: the path, and what is in it.
+    pub(crate) files: Vec<(&'static str, &'static str)>,
 }
 
 /// A running containerd that serves.
@@ -36,6 +50,8 @@ pub(crate) struct Daemon {
     pub(crate) folder: PathBuf,
     pub(crate) traces: Traces,
     pub(crate) version: String,
+    /// PATH of the node's programs.
+    pub(crate) path: OsString,
     guardian: Guardian,
     log: File,
     restart: Mutex<()>,
@@ -46,7 +62,7 @@ impl Daemon {
     pub(crate) fn start(options: &Options) -> Result<(Self, Client)> {
         let shims = options.shims.as_deref().map(absolute).transpose()?;
         let environment = Environment::detect(options.containerd.as_deref(), shims.as_deref())?;
-        let handlers = shims.as_deref().map(handlers).transpose()?.unwrap_or_default();
+        let handlers = shims.as_deref().map(runtime_handlers).transpose()?.unwrap_or_default();
         let folder = tempfile::Builder::new()
             .prefix("shimmer-")
             .tempdir_in(PARENT)
@@ -58,10 +74,12 @@ impl Daemon {
             handlers: &handlers,
             sandbox_image: &options.sandbox_image,
             bridge: &traces.bridge(),
+            pods: options.member.as_ref().map(|member| member.pods.as_str()),
         };
         write(&folder.path().join(CONFIG), &settings.containerd()?)?;
         write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
-        let mut daemon = Self::spawn(&environment, folder, traces, options.in_memory)?;
+        let view = view(options, folder.path())?;
+        let mut daemon = Self::spawn(&environment, folder, traces, view)?;
         let client = daemon.ready()?.limited(options.patience);
         daemon.version = client.version()?;
         Ok((daemon, client))
@@ -102,6 +120,13 @@ impl Daemon {
         self.folder.join(COMPILED)
     }
 
+    /// The first process of the node, by which others enter its namespaces.
+    pub(crate) fn init(&self) -> Result<u32> {
+        let processes = process::below(self.guardian())?;
+        let init = processes.iter().find(|process| process.node_pid == 1);
+        init.map(|process| process.pid).ok_or_else(|| self.failed("has ended with its node"))
+    }
+
     /// The process that ends the node when this one is gone.
     pub(crate) fn guardian(&self) -> u32 {
         self.guardian.id()
@@ -112,15 +137,11 @@ impl Daemon {
         self.guardian.stop().map(drop).map_err(|error| Error::io("wait for the node's guardian", error))
     }
 
-    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, in_memory: bool) -> Result<Self> {
+    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, view: View) -> Result<Self> {
         let path = folder.path().join("log");
         let describe = |error| Error::io(format!("open {}", path.display()), error);
         let written = File::options().create(true).append(true).open(&path).map_err(describe)?;
         let log = File::open(&path).map_err(describe)?;
-        let memory = in_memory.then(|| folder.path().join("root"));
-        if let Some(memory) = &memory {
-            fs::create_dir(memory).map_err(|error| Error::io(format!("make {}", memory.display()), error))?;
-        }
         let mut command = Command::new(&environment.containerd);
         command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
         // containerd hands its environment on to the shims.
@@ -132,13 +153,12 @@ impl Daemon {
         }
         let errors = written.try_clone().map_err(describe)?;
         command.current_dir("/").stdin(Stdio::null()).stdout(written).stderr(errors);
-        let memory = memory.map(|path| c_string(&path)).transpose()?;
-        let guardian = Guardian::start(command, traces.estate(), memory).map_err(|error| {
+        let guardian = Guardian::start(command, traces.estate(), view).map_err(|error| {
             let containerd = environment.containerd.display();
-            Error::io(format!("start {containerd} in a PID and a mount namespace of its own"), error)
+            Error::io(format!("start {containerd} in namespaces of its own"), error)
         })?;
-        let restart = Mutex::default();
-        Ok(Self { folder: folder.keep(), traces, version: String::new(), guardian, log, restart })
+        let (restart, path) = (Mutex::default(), environment.path.clone());
+        Ok(Self { folder: folder.keep(), traces, version: String::new(), path, guardian, log, restart })
     }
 
     #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
@@ -185,7 +205,27 @@ fn absolute(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|error| Error::io(format!("find the shims in {}", folder.display()), error))
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+/// What the node sees; what is the node's own of it is made below `folder`.
+fn view(options: &Options, folder: &Path) -> Result<View> {
+    let mut view = View { network: options.member.is_some(), ..View::default() };
+    if options.in_memory {
+        let root = folder.join("root");
+        fs::create_dir(&root).map_err(|error| Error::io(format!("make {}", root.display()), error))?;
+        view.empty.push(c_string(&root)?);
+    }
+    let Some(member) = &options.member else { return Ok(view) };
+    for path in &member.empty {
+        view.empty.push(c_string(Path::new(path))?);
+    }
+    for (path, content) in &member.files {
+        let own = folder.join(format!("seen{}", path.replace('/', "-")));
+        write(&own, content)?;
+        view.files.push((c_string(&own)?, c_string(Path::new(path))?));
+    }
+    Ok(view)
+}
+
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
     written.map_err(|error| Error::io(format!("write {}", path.display()), error))

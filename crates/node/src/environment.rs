@@ -1,9 +1,9 @@
 //! What this machine offers: containerd, runc, the CNI plugins and our rights. The only file of this crate
-//! that reads environment variables: `SHIMMER_CONTAINERD`, a containerd binary or the folder it is in, and
-//! `PATH`.
+//! that reads environment variables: `SHIMMER_CONTAINERD`, a containerd binary or the folder it is in, `PATH`, and
+//! `XDG_CACHE_HOME` or `HOME`, below which Kubernetes is built.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,10 @@ pub fn runc_shim() -> Result<PathBuf> {
 }
 
 /// The runtime handlers that the shims of `folder` provide: `wasmtime` for `containerd-shim-wasmtime-v1`.
-pub(crate) fn handlers(folder: &Path) -> Result<Vec<String>> {
+///
+/// # Errors
+/// [`Io`](ErrorKind::Io) where the folder cannot be read.
+pub fn runtime_handlers(folder: &Path) -> Result<Vec<String>> {
     let describe = |error| Error::io(format!("read the folder of shims, {}", folder.display()), error);
     let mut handlers = Vec::new();
     for entry in fs::read_dir(folder).map_err(describe)? {
@@ -114,6 +117,42 @@ pub(crate) fn handlers(folder: &Path) -> Result<Vec<String>> {
     Ok(handlers)
 }
 
+/// A program of the system's that a node needs besides.
+///
+/// # Errors
+/// [`Environment`](ErrorKind::Environment) where it is not in `PATH`.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    find(name).ok_or_else(|| missing(name, "in PATH"))
+}
+
+/// A program that may be in one of these folders, too, which are separated as those of PATH are.
+pub(crate) fn program_or_in(name: &str, folders: &str) -> Option<PathBuf> {
+    find(name).or_else(|| in_folders(folders.as_ref(), name))
+}
+
+/// A node's own PATH, and the folders of the system's programs behind it.
+pub(crate) fn system_path(node: &OsStr) -> Result<OsString> {
+    let folders = env::split_paths(node).chain(env::split_paths(SYSTEM));
+    env::join_paths(folders)
+        .map_err(|error| Error::new(ErrorKind::Environment, format!("PATH cannot be extended: {error}")))
+}
+
+/// Where this project may keep files of its own that any run can make again.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let given = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let home = || Some(env::home_dir().filter(|folder| folder.is_absolute())?.join(".cache"));
+    let message = "this user has no home folder to keep files in: set HOME or XDG_CACHE_HOME";
+    let cache = given.or_else(home).ok_or_else(|| Error::new(ErrorKind::Environment, message))?;
+    Ok(cache.join("shimmer"))
+}
+
+/// Looks for what a cluster takes besides a node, so that it is missed before minutes have passed.
+pub(crate) fn require_for_cluster() -> Result<()> {
+    require_root()?;
+    ["ip", "iptables", "mount"].into_iter().try_for_each(|name| program(name).map(drop))
+}
+
+const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const OLDEST: Version = Version { major: 1, minor: 7 };
 const RUNC_SHIM: &str = "containerd-shim-runc-v2";
 const CNI_FOLDERS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
@@ -210,6 +249,6 @@ mod tests {
             fs::write(&file, "").expect("a file");
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("its mode");
         }
-        assert_eq!(handlers(folder.path()).expect("handlers"), ["wasmtime"]);
+        assert_eq!(runtime_handlers(folder.path()).expect("handlers"), ["wasmtime"]);
     }
 }

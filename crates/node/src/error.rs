@@ -48,6 +48,8 @@ pub enum ErrorKind {
     Spec,
     /// Something awaited did not happen in time.
     Timeout,
+    /// This machine lacks what builds Kubernetes; the message says what and how to get it.
+    Toolchain,
 }
 
 impl Error {

@@ -27,7 +27,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, wait, waitpid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -42,11 +42,11 @@ pub(crate) struct Guardian {
 }
 
 impl Guardian {
-    /// Runs `command` inside a node of its own; `memory` names a folder to put in memory. Everything of
-    /// `estate` is removed once the command has ended or the owner has.
-    pub(crate) fn start(mut command: Command, estate: Estate, memory: Option<CString>) -> io::Result<Self> {
+    /// Runs `command` inside a node of its own. Everything of `estate` is removed once the command has ended or
+    /// the owner has.
+    pub(crate) fn start(mut command: Command, estate: Estate, view: View) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
-        let plan = Plan { estate, memory, lifeline: reader };
+        let plan = Plan { estate, view, lifeline: reader };
         // SAFETY: the closure runs between fork and exec. It makes system calls on memory prepared before the
         // fork; it neither allocates nor takes a lock, as the module docs promise.
         unsafe { command.pre_exec(move || plan.carry_out()) };
@@ -88,9 +88,20 @@ impl Drop for Guardian {
     }
 }
 
+/// What the processes of a node see otherwise than the host's do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    /// Folders that are empty, and kept in memory.
+    pub(crate) empty: Vec<CString>,
+    /// Files of the node that stand in for the host's: first the node's, then the path where it is seen.
+    pub(crate) files: Vec<(CString, CString)>,
+    /// Whether the node has a network of its own, in which nothing is up at first.
+    pub(crate) network: bool,
+}
+
 struct Plan {
     estate: Estate,
-    memory: Option<CString>,
+    view: View,
     lifeline: PipeReader,
 }
 
@@ -105,6 +116,9 @@ impl Plan {
         }
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         unshare(UnshareFlags::NEWNS)?;
+        if self.view.network {
+            unshare(UnshareFlags::NEWNET)?;
+        }
         self.mount()?;
         while let Some(containerd) = fork()? {
             self.reap(containerd);
@@ -121,10 +135,10 @@ impl Plan {
         let quiet = MountFlags::NOSUID | MountFlags::NODEV;
         mount(c"proc", c"/proc", c"proc", quiet | MountFlags::NOEXEC, None)?;
         mount(c"tmpfs", c"/run", c"tmpfs", quiet, Some(c"mode=755"))?;
-        if let Some(folder) = &self.memory {
+        for folder in &self.view.empty {
             mount(c"tmpfs", folder.as_c_str(), c"tmpfs", MountFlags::empty(), Some(c"mode=700"))?;
         }
-        Ok(())
+        self.view.files.iter().try_for_each(|(file, path)| mount_bind(file.as_c_str(), path.as_c_str()))
     }
 
     /// The guardian: waits for the end of the owner or of the node, then ends and removes the node.
@@ -188,7 +202,7 @@ fn ignore_stop_signals() {
 }
 
 fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
-    // SAFETY: the calling process is a fresh fork with one thread; neither flag shares or unshares
+    // SAFETY: the calling process is a fresh fork with one thread; no flag that is used here shares or unshares
     // descriptors.
     unsafe { unshare_unsafe(flags) }
 }

@@ -1,5 +1,5 @@
 //! Real nodes on this machine for the demo, the test suite and the benches: a private containerd, and a
-//! blocking client for it.
+//! blocking client for it; and a whole Kubernetes of such nodes, a [`Cluster`].
 //!
 //! ```no_run
 //! use shimmer_node::{ContainerSpec, Node};
@@ -24,6 +24,8 @@ mod archive;
 mod builder;
 mod capture;
 mod client;
+mod cluster;
+mod companion;
 mod config;
 mod connection;
 mod container;
@@ -58,8 +60,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use crate::builder::NodeBuilder;
+pub use crate::cluster::{Cluster, ClusterBuilder, ClusterNode};
 pub use crate::container::Container;
-pub use crate::environment::runc_shim;
+pub use crate::environment::{runc_shim, runtime_handlers};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::event::{Event, Events};
 pub use crate::exec::{Exec, ExecSpec};
@@ -233,6 +236,26 @@ impl Node {
         self.host.traces().clone()
     }
 
+    /// The name that nothing else on the machine carries; the node's cgroup has it in every hierarchy.
+    pub(crate) fn name(&self) -> &str {
+        self.host.traces().name()
+    }
+
+    /// The node's own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.host.folder()
+    }
+
+    /// The first process of the node, by which others enter its namespaces.
+    pub(crate) fn init(&self) -> Result<u32> {
+        self.host.private("processes are known")?.init()
+    }
+
+    /// PATH of the node's programs.
+    pub(crate) fn path(&self) -> Result<std::ffi::OsString> {
+        Ok(self.host.private("PATH is known")?.path.clone())
+    }
+
     /// Everything of the node that exists on the machine now: see [`Traces::leftovers`].
     pub fn leftovers(&self) -> Result<Vec<String>> {
         self.host.private("leftovers are known")?.traces.leftovers()
@@ -247,6 +270,22 @@ impl Node {
         let leftovers = self.host.traces().leftovers()?;
         if leftovers.is_empty() { Ok(()) } else { Err(self.host.traces().remains(&leftovers)) }
     }
+}
+
+/// Imports every image of an OCI image archive into a containerd that runs already, where they stay.
+///
+/// # Errors
+/// As [`Node::import`], and [`Io`](ErrorKind::Io) where nobody listens on `socket`.
+pub fn import(socket: &Path, archive: &Path) -> Result<Vec<Image>> {
+    image::import(&Client::connect(socket)?, archive)
+}
+
+/// The folder below which this project keeps what any run can make again: `shimmer` in the cache folder of the user.
+///
+/// # Errors
+/// [`Environment`](ErrorKind::Environment) where the user has no home folder.
+pub fn cache() -> Result<PathBuf> {
+    environment::cache()
 }
 
 const LOG: &str = "the log is known";

@@ -26,8 +26,7 @@ impl Traces {
     /// [`Io`](crate::ErrorKind::Io) where `/proc` cannot be read.
     pub fn of(folder: &Path) -> Result<Self> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mounts = read("/proc/self/mountinfo")?;
-        let cgroups = cgroup_mounts(&mounts).map(|mount| mount.join(&name)).collect();
+        let cgroups = cgroups(&name)?;
         Ok(Self { name, folder: folder.to_owned(), cgroups })
     }
 
@@ -141,6 +140,12 @@ fn said(process: &str, file: &str, name: &str) -> String {
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// The cgroup of this name in every hierarchy, made or not.
+pub(crate) fn cgroups(name: &str) -> Result<Vec<PathBuf>> {
+    let mounts = read("/proc/self/mountinfo")?;
+    Ok(cgroup_mounts(&mounts).map(|mount| mount.join(name)).collect())
+}
 
 /// The mount points of all cgroup hierarchies, v1 and v2.
 fn cgroup_mounts(mountinfo: &str) -> impl Iterator<Item = PathBuf> {

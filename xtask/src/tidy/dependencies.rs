@@ -62,10 +62,12 @@ pub(crate) fn lock(tree: &Tree) -> Vec<String> {
 }
 
 /// By what a foreign crate's name begins, and who may depend on it; the first of them counts.
-const WRAPPERS: [(&str, &[&str]); 8] = [
+const WRAPPERS: [(&str, &[&str]); 10] = [
     ("containerd-client", &["crates/node", "crates/shim"]),
     ("containerd-shim-protos", &["benches", "crates/shim"]),
     ("containerd-shim", &["crates/runwasi"]),
+    ("k8s-openapi", &["conformance", "crates/node"]),
+    ("kube", &["conformance", "crates/node"]),
     ("libcgroups", &["crates/container"]),
     ("libcontainer", &["crates/container"]),
     ("wasmedge", &["crates/wasmedge"]),
@@ -98,7 +100,7 @@ fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
             (crates(&["cache", "cgroup", "container", "engine", "oci", "telemetry"]), Vec::new())
         }
         Some(("crates", "node")) => (crates(&["oci"]), Vec::new()),
-        Some(("crates", "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),
+        Some(("crates", "cluster" | "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),
         Some(("crates", backend)) if !is_core(backend) => {
             (engine(), vec!["benches".into(), "conformance".into()])
         }

@@ -6,8 +6,20 @@ use crate::tidy::tree::Tree;
 
 /// Whether a folder of crates/ is a part of Shimmer itself; any other is an engine.
 pub(crate) fn is_core(name: &str) -> bool {
-    ["cache", "cgroup", "container", "demo", "engine", "node", "oci", "runwasi", "shim", "telemetry"]
-        .contains(&name)
+    [
+        "cache",
+        "cgroup",
+        "cluster",
+        "container",
+        "demo",
+        "engine",
+        "node",
+        "oci",
+        "runwasi",
+        "shim",
+        "telemetry",
+    ]
+    .contains(&name)
 }
 
 /// Every engine has all its parts.

@@ -1,0 +1,151 @@
+//! Programs that run in a node beside its containerd, as those of Kubernetes do.
+//!
+//! A companion is forked three times. The first process is ours and enters the node's namespaces, of which a PID namespace
+//! is entered by children only. Its child is in the node, and ends at once, so that its own child, the companion, is
+//! adopted by the node's init: it is one of the node's processes like all others, and ends with the node whatever becomes
+//! of us.
+
+use std::fs::File;
+use std::io::{self, PipeWriter, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+
+use crate::Node;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A program that was started in a node. Dropped, it goes on.
+#[derive(Debug)]
+pub(crate) struct Companion {
+    name: String,
+    process: OwnedFd,
+    log: PathBuf,
+}
+
+impl Companion {
+    /// Starts `command` in a node. What it prints is added to the file `log`.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) where it cannot be executed, [`Daemon`](ErrorKind::Daemon) where it has ended at once.
+    pub(crate) fn start(node: &Node, command: Command, log: &Path) -> Result<Self> {
+        let name = named(&command);
+        let file = File::options().create(true).append(true).open(log);
+        let file = file.map_err(|error| Error::io(format!("open {}", log.display()), error))?;
+        let describe = |error| Error::io(format!("start {name} in the node"), error);
+        let id = begin(node.init()?, command, &file).map_err(describe)?;
+        let process = node.processes()?.into_iter().find(|process| process.node_pid == id);
+        let process = process.map(|process| open(process.pid)).transpose().map_err(describe)?;
+        process.map_or_else(
+            || Err(failed(&name, "has ended at once", log)),
+            |process| Ok(Self { name: name.clone(), process, log: log.to_owned() }),
+        )
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> Result<bool> {
+        self.ends_within(Duration::ZERO)
+    }
+
+    /// Kills it, and waits until it has ended.
+    pub(crate) fn kill(&self) -> Result<()> {
+        match pidfd_send_signal(&self.process, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(Error::io(format!("kill {}", self.name), error.into())),
+        }
+        if self.ends_within(PATIENCE)? {
+            Ok(())
+        } else {
+            Err(self.failed("does not end though it was killed"))
+        }
+    }
+
+    /// An error with the end of what it has printed.
+    pub(crate) fn failed(&self, what: &str) -> Error {
+        failed(&self.name, what, &self.log)
+    }
+
+    fn ends_within(&self, patience: Duration) -> Result<bool> {
+        let patience = Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: 0 };
+        let mut end = [PollFd::new(&self.process, PollFlags::IN)];
+        let ready = poll(&mut end, Some(&patience));
+        ready
+            .map(|count| count > 0)
+            .map_err(|error| Error::io(format!("look after {}", self.name), error.into()))
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const TAIL: usize = 4096;
+
+fn named(command: &Command) -> String {
+    Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn failed(name: &str, what: &str, log: &Path) -> Error {
+    let log = std::fs::read(log).unwrap_or_else(|error| error.to_string().into_bytes());
+    let tail = String::from_utf8_lossy(&log[log.len().saturating_sub(TAIL)..]).into_owned();
+    Error::new(ErrorKind::Daemon, format!("{name} {what}; its log ends with:\n{tail}"))
+}
+
+/// Starts a program in the node of the process `init`, and gives its id there.
+fn begin(init: u32, mut command: Command, log: &File) -> io::Result<u32> {
+    let init = open(init)?;
+    let (mut told, teller) = io::pipe()?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).current_dir("/");
+    // SAFETY: the closure runs between fork and exec; it makes system calls only, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(move || settle(&init, &teller)) };
+    let spawned = command.spawn();
+    // The pipe's other end is in the command, and would be waited for.
+    drop(command);
+    let mut first = spawned?;
+    let mut id = [0; size_of::<u32>()];
+    let read = told.read_exact(&mut id);
+    first.wait()?;
+    read.map(|()| u32::from_ne_bytes(id))
+}
+
+fn open(process: u32) -> io::Result<OwnedFd> {
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+    Ok(pidfd_open(process, PidfdFlags::empty())?)
+}
+
+/// Goes on in a process of the node's, whose id there is told by its parent.
+fn settle(init: &OwnedFd, teller: &PipeWriter) -> io::Result<()> {
+    enter(init, libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_NEWPID)?;
+    if let Some(child) = fork()? {
+        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty());
+        exit(ended.is_ok());
+    }
+    let Some(companion) = fork()? else { return Ok(rustix::process::setsid().map(drop)?) };
+    let id = companion.as_raw_nonzero().get().cast_unsigned();
+    exit(rustix::io::write(teller, &id.to_ne_bytes()).is_ok())
+}
+
+/// The child's id in the parent, nothing in the child.
+fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: this process has one thread, and both sides go on with system calls only.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        id => Ok(Pid::from_raw(id)),
+    }
+}
+
+fn exit(well: bool) -> ! {
+    // SAFETY: ends the process without running the owner's exit handlers, which are not ours to run.
+    unsafe { libc::_exit(i32::from(!well)) }
+}
+
+/// Enters namespaces of the process that the descriptor stands for.
+fn enter(process: &impl AsFd, namespaces: libc::c_int) -> io::Result<()> {
+    // SAFETY: a system call on an open descriptor; the calling process has one thread, as these namespaces ask for.
+    match unsafe { libc::setns(process.as_fd().as_raw_fd(), namespaces) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
