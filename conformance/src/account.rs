@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::expectations::Expectations;
 use crate::failure::{self, Failure};
 use crate::guests;
+use crate::kube::Cluster;
 use crate::level::Level;
 use crate::player::{Played, Subject};
 use crate::report::{self, FORMAT, Machine, Outcome, Report};
@@ -21,13 +22,17 @@ use crate::shim::Shim;
 pub(crate) fn opened(
     host: Option<&EngineHost>,
     shim: Option<&Shim>,
+    cluster: Option<&Cluster>,
     expectations: &Expectations,
 ) -> Result<Report> {
-    let claims = shim.map(|shim| shim.claims.names()).or_else(|| host.map(|host| host.claims().names()));
+    let claims = shim
+        .map(|shim| shim.claims.names())
+        .or_else(|| host.map(|host| host.claims().names()))
+        .or_else(|| cluster.map(|cluster| cluster.claims.names()));
     Ok(Report {
         version: FORMAT,
         suite: env!("CARGO_PKG_VERSION").to_owned(),
-        shim: described(host, shim, expectations)?,
+        shim: described(host, shim, cluster, expectations)?,
         machine: Machine::detect(shim.map(|shim| shim.node.version()))?,
         started: report::now(),
         seconds: 0.0,
@@ -81,9 +86,14 @@ pub(crate) fn remains(shim: &str, ended: failure::Result, expectations: &Expecta
 fn described(
     host: Option<&EngineHost>,
     shim: Option<&Shim>,
+    cluster: Option<&Cluster>,
     expectations: &Expectations,
 ) -> Result<report::Shim> {
-    let name = shim.map(|shim| shim.name.as_str()).or_else(|| host.map(EngineHost::name)).unwrap_or_default();
+    let name = shim
+        .map(|shim| shim.name.as_str())
+        .or_else(|| host.map(EngineHost::name))
+        .or_else(|| cluster.map(|cluster| cluster.runtime_class.as_str()))
+        .unwrap_or_default();
     let binary = shim.and_then(|shim| shim.binary.as_deref());
     let versions = binary.and_then(versions);
     let engine =

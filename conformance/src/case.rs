@@ -4,6 +4,7 @@ use std::sync::Arc;
 use crate::expected::{Entry, Expected, Text};
 use crate::failure::Result;
 use crate::host::Form;
+use crate::kube::KubeStage;
 use crate::level::Level;
 use crate::profile::{Keyword, Profile};
 use crate::setup::Setup;
@@ -29,7 +30,8 @@ pub struct Case {
     pub(crate) twin: bool,
     /// Whether no other case may run at the same time.
     pub(crate) alone: bool,
-    /// Whether it takes a containerd of the run's own: it looks at its processes or its log, or ends it.
+    /// Whether it takes a containerd of the run's own, or a cluster of this machine: it looks at its processes or its
+    /// log, or ends it.
     pub(crate) private: bool,
     /// In which forms an engine by itself gets the program; without any, in those that its profile asks for.
     pub(crate) forms: &'static [Form],
@@ -44,6 +46,8 @@ pub(crate) enum Play {
     Once { signal: Option<u32>, expected: Expected },
     /// What takes more steps or more than one container.
     Steps(fn(&Stage<'_>) -> Result),
+    /// The same in a Kubernetes.
+    Cluster(fn(&KubeStage<'_>) -> Result),
     /// A test of the official suite for WASI, or why it cannot be played.
     Official(Arc<Result<Script>>),
 }
@@ -55,6 +59,7 @@ impl Case {
         let mut levels = vec![Level::Task];
         levels.extend(setup.is_for_engines().then_some(Level::Engine));
         levels.extend(setup.is_for_pods().then_some(Level::Cri));
+        levels.extend(setup.is_for_kube().then_some(Level::Kube));
         Self::of(id, setup, levels, Play::Once { signal: None, expected })
     }
 
@@ -71,6 +76,11 @@ impl Case {
     /// Several steps, with containerd's task service and with CRI.
     pub(crate) fn container(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
         Self::of(id, setup, vec![Level::Task, Level::Cri], Play::Steps(steps))
+    }
+
+    /// Several steps in a Kubernetes; the native twin shows the same on the runtime that is the reference.
+    pub(crate) fn cluster(id: &'static str, setup: Setup, steps: fn(&KubeStage<'_>) -> Result) -> Self {
+        Self { twin: true, ..Self::of(id, setup, vec![Level::Kube], Play::Cluster(steps)) }
     }
 
     /// It takes capabilities of the engine.

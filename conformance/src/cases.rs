@@ -22,7 +22,10 @@ topics! {
     components extensions http images refusals files cache engines
     wasi modules sockets
     lifecycle exec sidecar limits security resilience
+    kubernetes
 }
+
+pub(crate) use kubernetes::servers;
 
 /// What is played last, when the node has ended, by whoever has ended it.
 pub(crate) fn nothing_is_left() -> Case {

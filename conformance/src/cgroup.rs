@@ -26,6 +26,17 @@ impl Cgroup {
         Ok(Self { mounts: fs::read_to_string("/proc/self/mountinfo")?, memberships })
     }
 
+    /// The cgroup of this path in every hierarchy that has it.
+    pub(crate) fn at(path: &str) -> Result<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup")?;
+        let moved = own.lines().filter_map(|line| {
+            let (number, rest) = line.split_once(':')?;
+            let (controllers, _) = rest.split_once(':')?;
+            Some(format!("{number}:{controllers}:{path}\n"))
+        });
+        Ok(Self { mounts: fs::read_to_string("/proc/self/mountinfo")?, memberships: moved.collect() })
+    }
+
     /// What a file of it says, without the line's end; `true` beside it where the file is of cgroup v2.
     pub(crate) fn read(&self, setting: &Setting) -> Result<(String, bool)> {
         let v1 = self.folder(setting.controller).map(|folder| (folder.join(setting.v1), false));

@@ -1,5 +1,6 @@
 //! The subcommands: each says whether all was as expected.
 
+mod images;
 mod list;
 mod reports;
 mod run;
@@ -12,6 +13,8 @@ use shimmer_conformance::Result;
 pub(crate) enum Command {
     /// Shows the cases, with their profiles and drivers
     List(list::List),
+    /// Writes the images that a cluster needs for the driver `kube`, to be pushed by whatever you push with
+    Images(images::Images),
     /// Plays the cases on a shim and reports
     Run(Box<run::Arguments>),
     /// Shows every difference between what shims did, from their reports
@@ -24,6 +27,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<bool> {
         match self {
             Self::List(list) => list.run(),
+            Self::Images(images) => images.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Diff(diff) => diff.run(),
             Self::Compare(compare) => compare.run(),

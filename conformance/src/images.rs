@@ -1,5 +1,7 @@
 //! The images that carry a case's program.
 
+mod collection;
+
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -7,6 +9,8 @@ use shimmer_oci::{Archive, Digest, NewImage, Platform, Rootfs};
 
 use crate::failure::{Failure, Result};
 use crate::guests::{PROBE, PROBE_TWIN};
+
+pub use collection::write_images;
 
 /// How a program gets into an image.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,13 +37,21 @@ pub(crate) enum Form {
 
 /// A static program that is many: it stands in for any native one.
 pub(crate) const BUSYBOX: &str = "/bin/busybox";
+/// A registry that there is not: these images are made here.
+const HOST: &str = "shimmer.test/";
 const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A name that differs where the images differ.
 pub(crate) fn reference(form: Form, name: &str, program: &[u8]) -> String {
     let form = format!("{form:?}").to_lowercase();
     let digest = Digest::of(&[name.as_bytes(), program].concat());
-    format!("shimmer.test/{form}/{}:{}", name.to_lowercase(), &digest.hex()[..12])
+    format!("{HOST}{form}/{}:{}", name.to_lowercase(), &digest.hex()[..12])
+}
+
+/// The name of an image that was pushed elsewhere.
+pub(crate) fn moved(reference: &str, prefix: &str) -> String {
+    let path = reference.strip_prefix(HOST).unwrap_or(reference);
+    format!("{}/{path}", prefix.trim_end_matches('/'))
 }
 
 /// Writes an archive with one image.

@@ -9,5 +9,7 @@ named! {
         Task = "task",
         /// A container in a pod of CRI, the path of the kubelet.
         Cri = "cri",
+        /// A pod of a Kubernetes, over its API server.
+        Kube = "kube",
     }
 }

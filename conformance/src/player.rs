@@ -8,6 +8,7 @@ use crate::engine::EngineHost;
 use crate::expected::Expected;
 use crate::failure::{Failure, Result};
 use crate::guests;
+use crate::kube::{self, Cluster, KubeStage};
 use crate::level::Level;
 use crate::official;
 use crate::report::Fact;
@@ -19,6 +20,7 @@ use crate::stage::Stage;
 pub(crate) enum Subject<'a> {
     Engine(&'a EngineHost),
     Shim(&'a Shim, Level),
+    Cluster(&'a Cluster),
 }
 
 /// What came of a case.
@@ -34,6 +36,7 @@ impl Subject<'_> {
         match self {
             Self::Engine(_) => Level::Engine,
             Self::Shim(_, level) => level,
+            Self::Cluster(_) => Level::Kube,
         }
     }
 
@@ -42,6 +45,7 @@ impl Subject<'_> {
         match self {
             Self::Engine(host) => host.name(),
             Self::Shim(shim, _) => &shim.name,
+            Self::Cluster(cluster) => &cluster.runtime_class,
         }
     }
 
@@ -49,18 +53,33 @@ impl Subject<'_> {
         match self {
             Self::Engine(host) => host.claims(),
             Self::Shim(shim, _) => shim.claims.clone(),
+            Self::Cluster(cluster) => cluster.claims.clone(),
         }
     }
 
     /// Why a case that means something here cannot be played all the same.
     pub(crate) fn misses(self, case: &Case) -> Option<&'static str> {
-        let foreign = matches!(self, Self::Shim(shim, _) if !shim.is_private());
-        (case.private && foreign).then_some("it takes a private containerd, which `--shim` starts")
+        match self {
+            Self::Shim(shim, _) if case.private && !shim.is_private() => {
+                Some("it takes a private containerd, which `--shim` starts")
+            }
+            Self::Cluster(cluster) if case.private && !cluster.is_private() => {
+                Some("it looks below the API server, and takes a cluster of this machine")
+            }
+            Self::Cluster(cluster) if cluster.restricted && !kube::is_for_restricted(&case.setup) => {
+                Some("its guest is root, and the namespace takes pods of the restricted level only")
+            }
+            _ => None,
+        }
     }
 
     /// The cases that mean something here.
     pub(crate) fn is_for(self, case: &Case) -> bool {
-        let native = matches!(self, Self::Shim(shim, _) if shim.is_native());
+        let native = match self {
+            Self::Engine(_) => false,
+            Self::Shim(shim, _) => shim.is_native(),
+            Self::Cluster(cluster) => cluster.is_native(),
+        };
         case.is_for(self.level(), native)
     }
 }
@@ -71,6 +90,7 @@ pub(crate) fn play(case: &Case, subject: Subject<'_>) -> Played {
     let (result, facts) = match subject {
         Subject::Engine(host) => on_engine(case, host),
         Subject::Shim(shim, level) => on_shim(case, shim, level),
+        Subject::Cluster(cluster) => on_cluster(case, cluster),
     };
     let result = result.map_err(|Failure(sentence)| sentence);
     Played { result, facts, seconds: begin.elapsed().as_secs_f64() }
@@ -108,9 +128,28 @@ fn on_shim(case: &Case, shim: &Shim, level: Level) -> (Result, Vec<Fact>) {
         }
         Play::Once { signal, expected } => once(&stage, *signal, expected),
         Play::Steps(steps) => steps(&stage),
+        Play::Cluster(_) => Err(Failure("it has steps for a Kubernetes only".into())),
         Play::Official(script) => official::play(&stage, script),
     };
     let result = result.map_err(|Failure(sentence)| Failure(with_log(&sentence, shim, mark)));
+    (result, stage.facts())
+}
+
+fn on_cluster(case: &Case, cluster: &Cluster) -> (Result, Vec<Fact>) {
+    let stage = KubeStage::new(cluster, case);
+    let once = |expected: &Expected| {
+        let seen = stage.observe(&stage.setup(), expected)?;
+        Ok(expected.compare(&seen)?)
+    };
+    let result = match &case.play {
+        _ if !cluster.claims.cover(case.needs) && !cluster.is_native() => once(&refusal_of(case)),
+        Play::Once { expected, .. } if cluster.is_native() => {
+            once(&expected.clone().renamed(guests::PROBE.name, guests::PROBE_TWIN.0))
+        }
+        Play::Once { expected, .. } => once(expected),
+        Play::Cluster(steps) => steps(&stage),
+        Play::Steps(_) | Play::Official(_) => Err(Failure("no pod of a Kubernetes can play it".into())),
+    };
     (result, stage.facts())
 }
 

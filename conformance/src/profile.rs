@@ -31,6 +31,8 @@ named! {
         Security = "security",
         /// Ends of shims and of containerd under running guests, and many guests at once.
         Resilience = "resilience",
+        /// What Kubernetes makes of containers: scheduling, probes, logs, exec, jobs, limits, rollouts.
+        Kubernetes = "kubernetes",
     }
 }
 

@@ -16,6 +16,7 @@ use crate::engine::EngineHost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expectations::Expectations;
 use crate::failure::Failure;
+use crate::kube::{Cluster, ClusterTarget};
 use crate::level::Level;
 use crate::player::{Subject, play};
 use crate::profile::Profile;
@@ -28,6 +29,8 @@ use crate::{PATIENCE, account, official};
 pub struct Run {
     /// The shim for the drivers `task` and `cri`.
     pub shim: Option<Target>,
+    /// The cluster for the driver `kube`.
+    pub cluster: Option<ClusterTarget>,
     /// The program that hosts guests on an engine by itself, for the driver `engine`.
     pub engine: Option<PathBuf>,
     /// The drivers; without any, all that something was given for.
@@ -58,6 +61,8 @@ pub enum Target {
 
 /// Told how far a run has come, by the threads that play.
 pub trait Progress: Sync {
+    /// What is going to be made where others are at home.
+    fn announces(&self, text: &str);
     /// A case begins: the how-manieth of how many.
     fn begins(&self, id: &str, level: Level, position: usize, total: usize);
     /// A case has ended.
@@ -80,12 +85,17 @@ impl Run {
         let host = self.engine.as_deref().filter(|_| self.plays(Level::Engine)).map(EngineHost::find);
         let host = host.transpose().map_err(unusable)?;
         let shim = if self.plays(Level::Task) || self.plays(Level::Cri) { self.start()? } else { None };
-        let subjects = self.subjects(host.as_ref(), shim.as_ref())?;
-        let mut report = account::opened(host.as_ref(), shim.as_ref(), &self.expectations)?;
+        let cluster = self.cluster()?;
+        let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
+        let mut report = account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations)?;
+        if let Some(cluster) = &cluster {
+            progress.announces(&cluster.preface());
+        }
         let (plan, left_out) = self.plan(&cases, &subjects);
         report.left_out = left_out;
         report.results = self.results(&plan, progress);
         report.results.extend(shim.and_then(|shim| self.remains(shim)));
+        cluster.map_or(Ok(()), Cluster::close).map_err(unusable)?;
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -114,11 +124,24 @@ impl Run {
         shim.map(Some).map_err(unusable)
     }
 
-    fn subjects<'a>(&self, host: Option<&'a EngineHost>, shim: Option<&'a Shim>) -> Result<Vec<Subject<'a>>> {
+    fn cluster(&self) -> Result<Option<Cluster>> {
+        let target = self.cluster.as_ref().filter(|_| self.plays(Level::Kube));
+        let claims = || Claims::of(self.expectations.claims());
+        let connect = |target| Cluster::connect(target, claims(), self.patience.unwrap_or(PATIENCE));
+        target.map(connect).transpose().map_err(unusable)
+    }
+
+    fn subjects<'a>(
+        &self,
+        host: Option<&'a EngineHost>,
+        shim: Option<&'a Shim>,
+        cluster: Option<&'a Cluster>,
+    ) -> Result<Vec<Subject<'a>>> {
         let mut subjects: Vec<Subject<'a>> = host.map(Subject::Engine).into_iter().collect();
         for level in [Level::Task, Level::Cri].into_iter().filter(|level| self.plays(*level)) {
             subjects.extend(shim.map(|shim| Subject::Shim(shim, level)));
         }
+        subjects.extend(cluster.map(Subject::Cluster));
         let missing = self.levels.iter().find(|level| !subjects.iter().any(|one| one.level() == **level));
         match missing {
             Some(level) => {

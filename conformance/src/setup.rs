@@ -218,6 +218,11 @@ impl Setup {
         self.stdin.is_none() && (self.in_task.is_none() || self.in_pod.is_some())
     }
 
+    /// Whether the manifest of a pod can say it.
+    pub(crate) fn is_for_kube(&self) -> bool {
+        self.stdin.is_none() && self.in_task.is_none() && self.in_pod.is_none()
+    }
+
     /// The entrypoint and its arguments.
     pub(crate) fn command(&self) -> Vec<String> {
         let file = format!("/{}", self.name);

@@ -133,7 +133,7 @@ pub(crate) fn is_native(binary: &Path) -> bool {
 }
 
 /// The fakes by which the suite is tested are runc with a defect.
-fn is_natives_name(name: &str) -> bool {
+pub(crate) fn is_natives_name(name: &str) -> bool {
     name == REFERENCE || name.starts_with("broken-")
 }
 

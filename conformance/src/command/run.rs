@@ -1,16 +1,19 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use glob::Pattern;
 use shimmer_conformance::report::{Outcome, Report, Verdict};
-use shimmer_conformance::{Expectations, Level, Profile, Progress, Result, Run, Target};
+use shimmer_conformance::{
+    ClusterTarget, Expectations, Level, Nodes, Profile, Progress, Result, Run, Script, Target,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The shim's binary, containerd-shim-<name>-v<number>: a private containerd is started for it
-    #[arg(long, value_name = "PATH", conflicts_with = "runtime", required_unless_present_any = ["runtime", "engine"])]
+    #[arg(long, value_name = "PATH", conflicts_with = "runtime", required_unless_present_any = ["runtime", "engine", "kubeconfig"])]
     shim: Option<PathBuf>,
     /// A runtime of a containerd that serves already, for example io.containerd.wasmtime.v1
     #[arg(long, value_name = "NAME", requires = "address")]
@@ -22,7 +25,23 @@ pub(crate) struct Arguments {
     /// `cargo test -p shimmer-<engine> --no-run` names
     #[arg(long, value_name = "PATH")]
     engine: Option<PathBuf>,
-    /// How the cases are played: engine, task or cri; may be given several times [default: all that can]
+    /// For the driver `kube`: how to reach a cluster
+    #[arg(long, value_name = "FILE", requires = "runtime_class")]
+    kubeconfig: Option<PathBuf>,
+    /// The RuntimeClass of the pods in that cluster
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    runtime_class: Option<String>,
+    /// Where the images that `shimmer-conformance images` writes were pushed to; without it the nodes have them
+    #[arg(long, value_name = "REGISTRY/PATH", requires = "kubeconfig")]
+    image_prefix: Option<String>,
+    /// A namespace that exists, in which everything is made; without it one is made and removed
+    #[arg(long, value_name = "NS", requires = "kubeconfig")]
+    namespace: Option<String>,
+    /// Where the nodes run on this machine: a program that is called as `PROGRAM VERB NODE`, with the verbs
+    /// restart-kubelet, restart-containerd, processes (prints their ids) and cgroup-root (prints the path)
+    #[arg(long, value_name = "PROGRAM", requires = "kubeconfig")]
+    node_control: Option<PathBuf>,
+    /// How the cases are played: engine, task, cri or kube; may be given several times [default: all that can]
     #[arg(long = "driver", value_name = "DRIVER")]
     levels: Vec<Level>,
     /// Only cases of this profile; may be given several times
@@ -37,9 +56,9 @@ pub(crate) struct Arguments {
     /// A folder of prebuilt tests of the official wasi-testsuite, to be run as well
     #[arg(long, value_name = "DIR")]
     wasi_testsuite: Option<PathBuf>,
-    /// How many cases may run at the same time
-    #[arg(long, value_name = "N", default_value_t = 1, overrides_with = "jobs")]
-    jobs: usize,
+    /// How many cases may run at the same time [default: 1, and 8 in a cluster]
+    #[arg(long, value_name = "N", overrides_with = "jobs")]
+    jobs: Option<usize>,
     /// How long a guest may take for a step, or the shim to answer a call, before the case has failed [default: 60]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -47,6 +66,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
 }
+
+/// A cluster has many processors, and most of a case there is waiting.
+const JOBS_IN_A_CLUSTER: usize = 8;
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<bool> {
@@ -57,15 +79,26 @@ impl Arguments {
         let serving = self.runtime.zip(self.address);
         let serving = || serving.map(|(name, at)| Target::Serving(name, at));
         let shim = self.shim.map(Target::Binary).or_else(serving);
+        let jobs = if self.kubeconfig.is_some() { JOBS_IN_A_CLUSTER } else { 1 };
+        let nodes = self.node_control.map(|program| Arc::new(Script(program)) as Arc<dyn Nodes>);
+        let cluster =
+            self.kubeconfig.zip(self.runtime_class).map(|(kubeconfig, runtime_class)| ClusterTarget {
+                kubeconfig,
+                runtime_class,
+                image_prefix: self.image_prefix,
+                namespace: self.namespace,
+                nodes,
+            });
         let run = Run {
             shim,
+            cluster,
             engine: self.engine,
             levels: self.levels,
             profiles: self.profiles,
             filters: self.filters,
             expectations,
             testsuite: self.wasi_testsuite,
-            jobs: self.jobs,
+            jobs: self.jobs.unwrap_or(jobs),
             patience: self.timeout.map(Duration::from_secs),
         };
         let report = run.play(&Line { terminal: io::stderr().is_terminal() })?;
@@ -83,6 +116,10 @@ struct Line {
 }
 
 impl Progress for Line {
+    fn announces(&self, text: &str) {
+        say(&format!("{text}\n"));
+    }
+
     fn begins(&self, id: &str, level: Level, position: usize, total: usize) {
         if self.terminal {
             say(&format!("\r\x1b[K[{position}/{total}] {level} {id}"));

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{guest, kubernetes, program};
+use crate::case::Case;
+use crate::failure::{Failure, Result, ensure};
+use crate::kube::{GUEST, KubeStage, Pod, status, with};
+use crate::setup::busybox;
+
+const SIGTERM_STATUS: u64 = 143;
+const SIGKILL_STATUS: u64 = 137;
+/// Much longer than a guest takes that ends when it is asked to.
+const GRACE: u32 = 40;
+
+pub(super) fn cases() -> Vec<Case> {
+    kubernetes(
+        "lifecycle",
+        [
+            Case::cluster("kubernetes/a-deleted-guest-ends-at-once", guest(["sleep"]), ends_at_once),
+            Case::cluster("kubernetes/what-outlives-its-grace-is-killed", guest(["sleep"]), killed),
+            Case::cluster("kubernetes/a-hook-runs-before-the-end", guest(["sleep"]), pre_stop),
+            Case::cluster("kubernetes/a-hook-runs-after-the-start", guest(["sleep"]), post_start),
+            Case::cluster("kubernetes/an-active-deadline-ends-the-pod", guest(["sleep"]), deadline),
+        ],
+    )
+}
+
+/// SIGTERM arrives, is obeyed, and is the status.
+fn ends_at_once(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.start(&stage.setup())?;
+    pod.says(GUEST, "ready\n")?;
+    let (code, took) = deleted(&pod, GRACE)?;
+    ensure(code == Some(SIGTERM_STATUS), || format!("expected status {SIGTERM_STATUS}, but saw {code:?}"))?;
+    let most = Duration::from_secs(u64::from(GRACE) / 2);
+    ensure(took < most, || format!("it took {took:?} of {GRACE} s to end"))
+}
+
+/// A native program that does not listen, since a guest always does.
+fn killed(stage: &KubeStage<'_>) -> Result {
+    let deaf = busybox(["sh", "-c", "trap '' TERM; echo ready; while :; do /bin/busybox usleep 100000; done"]);
+    let pod = stage.start(&deaf)?;
+    pod.says(GUEST, "ready\n")?;
+    let (code, took) = deleted(&pod, 2)?;
+    ensure(code == Some(SIGKILL_STATUS), || format!("expected status {SIGKILL_STATUS}, but saw {code:?}"))?;
+    ensure(took >= Duration::from_secs(2), || format!("it had no more than {took:?} of its 2 s"))
+}
+
+/// The hook is a wasm program; the guest is told to end after it.
+fn pre_stop(stage: &KubeStage<'_>) -> Result {
+    let hook = json!({ "preStop": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
+    let guest = with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }));
+    let waits = "trap '' TERM; while [ ! -e /data/hook ]; do /bin/busybox usleep 50000; done; \
+                 echo \"the hook $(/bin/busybox cat /data/hook)\"; /bin/busybox sleep 1000";
+    let watcher = stage.cluster.container("watcher", &busybox(["sh", "-c", waits]));
+    let pod = stage.create(&stage.manifest([guest, watcher]))?;
+    pod.runs(GUEST)?;
+    pod.runs("watcher")?;
+    pod.delete(Some(GRACE / 4))?;
+    pod.says("watcher", "the hook ran\n")?;
+    let (code, _) = seen_to_end(&pod)?;
+    ensure(code == Some(SIGTERM_STATUS), || format!("expected status {SIGTERM_STATUS}, but saw {code:?}"))
+}
+
+fn post_start(stage: &KubeStage<'_>) -> Result {
+    let hook = json!({ "postStart": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
+    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }))]))?;
+    pod.is_ready()?;
+    let ran = pod.exec(GUEST, ["/bin/busybox", "cat", "/data/hook"])?;
+    ensure(ran.stdout == b"ran", || format!("the hook did not run: {ran:?}"))
+}
+
+fn deadline(stage: &KubeStage<'_>) -> Result {
+    let manifest = stage.manifest([stage.guest(&stage.setup())]);
+    let pod = stage.create(&with(manifest, json!({ "spec": { "activeDeadlineSeconds": 3 } })))?;
+    pod.until(|pod| {
+        let over = pod["status"]["reason"] == "DeadlineExceeded" && pod["status"]["phase"] == "Failed";
+        Ok((!over).then(|| format!("expected the deadline to end it, but saw {}", pod["status"]["phase"])))
+    })?;
+    Ok(())
+}
+
+/// Deletes a pod; gives its guest's status, and how long it took.
+fn deleted(pod: &Pod<'_>, grace: u32) -> Result<(Option<u64>, Duration)> {
+    pod.delete(Some(grace))?;
+    seen_to_end(pod)
+}
+
+/// What the pod says last of its guest before it goes.
+fn seen_to_end(pod: &Pod<'_>) -> Result<(Option<u64>, Duration)> {
+    let begin = std::time::Instant::now();
+    let mut code = None;
+    let cluster = pod.cluster;
+    cluster.until(crate::kube::Kind::Pod, &pod.name, |object: &Value| {
+        let state = status(object, GUEST)["state"]["terminated"]["exitCode"].as_u64();
+        code = state.or(code);
+        Ok((!object.is_null()).then(|| "expected the pod to go".to_owned()))
+    })?;
+    if code.is_none() {
+        return Err(Failure("the pod went without telling how its guest ended".into()));
+    }
+    Ok((code, begin.elapsed()))
+}

@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{guest, kubernetes};
+use crate::case::Case;
+use crate::cgroup::{Cgroup, Setting};
+use crate::failure::{Failure, Result, ensure};
+use crate::kube::{GUEST, KubeStage, Pod, restarts, status, text, with};
+use crate::patience::until;
+
+const MIB: u64 = 1 << 20;
+const LITTLE: u64 = 128 * MIB;
+const ENOUGH: u64 = 256 * MIB;
+const KILLED: u32 = 137;
+
+const MEMORY_LIMIT: Setting = Setting { controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max" };
+const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: "cpu.max" };
+const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
+
+pub(super) fn cases() -> Vec<Case> {
+    let spin = guest(["spin"]).cpu(10_000, 100_000);
+    let hold = guest(["hold", "32"]).memory(ENOUGH);
+    kubernetes(
+        "limits",
+        [
+            Case::cluster("kubernetes/out-of-memory-is-the-reason", guest(["eat"]).memory(LITTLE), oom),
+            Case::cluster("kubernetes/processor-limit-holds-back", spin, processor).private(),
+            Case::cluster("kubernetes/resize-of-a-running-pod", hold.clone(), resize),
+            Case::cluster("kubernetes/resize-reaches-the-cgroup", hold, resize_below).private(),
+        ],
+    )
+}
+
+fn oom(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    let state = pod.ended_with(GUEST, KILLED)?;
+    ensure(text(&state, "/reason") == "OOMKilled", || format!("expected the reason OOMKilled, but saw {state}"))
+}
+
+fn processor(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.start(&stage.setup())?;
+    pod.says(GUEST, "ready\n")?;
+    let cgroup = container_cgroup(&pod, GUEST)?;
+    let (quota, unified) = cgroup.read(&QUOTA)?;
+    let expected = if unified { "10000 100000" } else { "10000" };
+    ensure(quota == expected, || format!("expected the quota {expected}, but saw {quota}"))?;
+    until(Duration::from_secs(10), || {
+        let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
+        let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))
+    })
+}
+
+fn resize(stage: &KubeStage<'_>) -> Result {
+    resized(stage).map(drop)
+}
+
+fn resize_below(stage: &KubeStage<'_>) -> Result {
+    let pod = resized(stage)?;
+    says(&container_cgroup(&pod, GUEST)?, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())
+}
+
+/// More memory for a guest that runs, and goes on.
+fn resized<'a>(stage: &KubeStage<'a>) -> Result<Pod<'a>> {
+    let policy = json!([{ "resourceName": "memory", "restartPolicy": "NotRequired" }]);
+    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "resizePolicy": policy }))]))?;
+    let before = text(status(&pod.runs(GUEST)?, GUEST), "/containerID").to_owned();
+    pod.says(GUEST, "ready\n")?;
+    let more = json!({ "resources": { "limits": { "memory": "512Mi" } }, "name": GUEST });
+    let change = json!({ "spec": { "containers": [more] } });
+    stage.cluster.api().merge_lists(&format!("{}/resize", pod.path()), &change)?;
+    let object = pod.until(|pod| {
+        let limit = text(status(pod, GUEST), "/resources/limits/memory");
+        Ok((limit != "512Mi").then(|| format!("expected the limit 512Mi, but saw {limit:?} and {}", pod["status"]["conditions"])))
+    })?;
+    let after = text(status(&object, GUEST), "/containerID");
+    ensure(restarts(&object, GUEST) == 0 && after == before, || "the guest was started again".to_owned())?;
+    Ok(pod)
+}
+
+/// The cgroup of a pod, on the node of this machine.
+pub(super) fn pod_cgroup(pod: &Pod<'_>) -> Result<Cgroup> {
+    let path = pod_path(&pod.object()?, &pod.cluster.nodes()?.cgroup_root(&pod.node()?)?)?;
+    Ok(Cgroup::at(&path)?)
+}
+
+/// The cgroup of one of its containers.
+pub(super) fn container_cgroup(pod: &Pod<'_>, container: &str) -> Result<Cgroup> {
+    let object = pod.object()?;
+    let id = text(status(&object, container), "/containerID").rsplit('/').next().unwrap_or_default().to_owned();
+    let path = pod_path(&object, &pod.cluster.nodes()?.cgroup_root(&pod.node()?)?)?;
+    Ok(Cgroup::at(&format!("{path}/{id}"))?)
+}
+
+/// Where the kubelet puts a pod, with its cgroups named by the driver `cgroupfs`.
+fn pod_path(pod: &Value, root: &std::path::Path) -> Result<String> {
+    let uid = text(pod, "/metadata/uid");
+    let class = match text(pod, "/status/qosClass") {
+        "Guaranteed" => "",
+        "Burstable" => "burstable/",
+        "BestEffort" => "besteffort/",
+        other => return Err(Failure(format!("the pod has the class {other:?}"))),
+    };
+    Ok(format!("{}/kubepods/{class}pod{uid}", root.display().to_string().trim_end_matches('/')))
+}
+
+pub(super) fn says(cgroup: &Cgroup, setting: &Setting, expected: &str) -> Result {
+    let (seen, _) = cgroup.read(setting)?;
+    ensure(seen == expected, || format!("expected {} to say {expected}, but saw {seen}", setting.v1))
+}

@@ -1,0 +1,83 @@
+use serde_json::json;
+
+use super::{guest, kubernetes};
+use crate::case::Case;
+use crate::failure::{Result, ensure};
+use crate::kube::{GUEST, KubeStage, Log, Stream, refusal, restarts, text};
+
+const TRAP: u32 = 134;
+
+pub(super) fn cases() -> Vec<Case> {
+    kubernetes(
+        "logs",
+        [
+            Case::cluster("kubernetes/logs-are-followed", guest(["tick"]), followed),
+            Case::cluster("kubernetes/logs-of-the-run-before", guest(["args", "before"]), previous),
+            Case::cluster("kubernetes/logs-of-a-trap", guest(["trap", "unreachable"]), trap),
+            Case::cluster("kubernetes/logs-keep-the-streams-apart", guest(["stderr", "complaint"]), streams),
+            Case::cluster("kubernetes/logs-lose-nothing", guest(["flood", "20000"]), flood),
+            Case::cluster("kubernetes/a-create-error-is-an-event", guest(["return"]), create_error),
+        ],
+    )
+}
+
+fn followed(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.start(&stage.setup())?;
+    let log = pod.says(GUEST, "\n20\n")?;
+    ensure(log.starts_with("1\n2\n3\n"), || format!("the log does not begin with its first lines: {log}"))
+}
+
+fn previous(stage: &KubeStage<'_>) -> Result {
+    let mut manifest = stage.manifest([stage.guest(&stage.setup())]);
+    manifest["spec"]["restartPolicy"] = json!("Always");
+    let pod = stage.create(&manifest)?;
+    pod.until(|pod| Ok((restarts(pod, GUEST) == 0).then(|| "expected it to be started again".to_owned())))?;
+    let log = Log { pod: &pod.name, container: GUEST, stream: Stream::Merged, previous: true };
+    let log = String::from_utf8_lossy(&stage.cluster.log(log)?).into_owned();
+    ensure(log.contains("argv[1]=before\n"), || format!("the log of the run before is {log:?}"))
+}
+
+fn trap(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    pod.ended_with(GUEST, TRAP)?;
+    // A shell has no trap whose words could be in a log.
+    if !stage.cluster.is_native() {
+        pod.says(GUEST, "unreachable")?;
+    }
+    Ok(())
+}
+
+fn streams(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    pod.ended_with(GUEST, 0)?;
+    let (stdout, stderr) = (pod.log(GUEST, Stream::Stdout)?, pod.log(GUEST, Stream::Stderr)?);
+    if !stage.cluster.splits_logs {
+        stage.note("streams", "merged: the server does not tell them apart");
+        return ensure(stderr == "complaint\n", || format!("the log is {stderr:?}"));
+    }
+    ensure((stdout.as_str(), stderr.as_str()) == ("", "complaint\n"), || {
+        format!("expected stderr alone, but stdout is {stdout:?} and stderr {stderr:?}")
+    })
+}
+
+fn flood(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    pod.ended_with(GUEST, 0)?;
+    let log = pod.says(GUEST, "end\n")?;
+    let lines = log.lines().count();
+    ensure(lines == 20_001, || format!("expected 20001 lines, but there are {lines}"))
+}
+
+/// Who reads the events learns which file was not found.
+fn create_error(stage: &KubeStage<'_>) -> Result {
+    let pod = stage.create(&stage.manifest([stage.guest(&stage.setup().path("/no-such.wasm"))]))?;
+    let message = stage.cluster.event(&pod.name, |event| {
+        text(event, "/reason") == "Failed" && text(event, "/message").contains("no-such.wasm")
+    })?;
+    // With differing ids in it.
+    ensure(!message.is_empty(), || "the event says nothing".to_owned())?;
+    let object = pod.until(|pod| Ok(refusal(pod, GUEST).is_none().then(|| "expected a refusal".to_owned())))?;
+    let sentence = refusal(&object, GUEST).unwrap_or_default();
+    stage.note("refused", &sentence);
+    ensure(sentence.contains("no-such.wasm"), || format!("the status does not name the file: {sentence}"))
+}

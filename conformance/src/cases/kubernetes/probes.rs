@@ -1,0 +1,115 @@
+use serde_json::{Value, json};
+
+use super::servers::{PORT, http_probe, server};
+use super::{guest, kubernetes, program};
+use crate::case::Case;
+use crate::failure::{Failure, Result, ensure};
+use crate::kube::{GUEST, KubeStage, Pod, ready, restarts, status, text, with};
+
+const SIGTERM_STATUS: u32 = 143;
+
+pub(super) fn cases() -> Vec<Case> {
+    kubernetes(
+        "probes",
+        [
+            Case::cluster("kubernetes/readiness-by-http", guest(["sleep"]), |stage| {
+                by_server(stage, http_probe())
+            }),
+            Case::cluster("kubernetes/readiness-by-tcp", guest(["sleep"]), |stage| {
+                by_server(stage, json!({ "tcpSocket": { "port": PORT }, "periodSeconds": 1 }))
+            }),
+            Case::cluster("kubernetes/readiness-by-exec-of-wasm", guest(["sleep"]), by_exec),
+            Case::cluster("kubernetes/liveness-restarts-a-guest", guest(["sleep"]), liveness),
+            Case::cluster("kubernetes/startup-probe-holds-back-the-others", guest(["sleep"]), startup),
+        ],
+    )
+}
+
+/// A server becomes ready, and a guest that does not serve never does.
+fn by_server(stage: &KubeStage<'_>, probe: Value) -> Result {
+    let probe = json!({ "readinessProbe": probe });
+    let serving = stage.create(&stage.manifest([with(stage.guest(&server(stage)), probe.clone())]))?;
+    let other = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), probe)]))?;
+    serving.is_ready()?;
+    unhealthy(&other, "Readiness probe failed")?;
+    let object = other.object()?;
+    ensure(!ready(&object), || "a guest that serves nothing is ready".to_owned())
+}
+
+/// The probe is a wasm program in the wasm container.
+fn by_exec(stage: &KubeStage<'_>) -> Result {
+    let ask = json!({ "exec": { "command": [program(stage), "cwd-read", "/data/ready"] }, "periodSeconds": 1, "timeoutSeconds": 10 });
+    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "readinessProbe": ask }))]))?;
+    let why = unhealthy(&pod, "Readiness probe failed")?;
+    ensure(why.contains("NotFound"), || format!("the event does not tell what the probe said: {why}"))?;
+    native(&pod, ["touch", "/data/ready"])?;
+    pod.is_ready()?;
+    native(&pod, ["rm", "/data/ready"])?;
+    pod.until(|pod| Ok(ready(pod).then(|| "expected it to be unready again".to_owned())))?;
+    Ok(())
+}
+
+fn liveness(stage: &KubeStage<'_>) -> Result {
+    let ask = json!({
+        "exec": { "command": ["/bin/busybox", "test", "!", "-e", "/data/broken"] },
+        "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 10,
+    });
+    let pod = always(stage, json!({ "livenessProbe": ask }))?;
+    pod.runs(GUEST)?;
+    pod.says(GUEST, "ready\n")?;
+    native(&pod, ["touch", "/data/broken"])?;
+    let object = pod.until(|pod| {
+        Ok((restarts(pod, GUEST) == 0).then(|| "expected the guest to be started again".to_owned()))
+    })?;
+    let last = &status(&object, GUEST)["lastState"]["terminated"];
+    ensure(last["exitCode"] == SIGTERM_STATUS, || format!("expected the end by SIGTERM, but saw {last}"))
+}
+
+/// A liveness probe that always fails does nothing until the guest has started.
+fn startup(stage: &KubeStage<'_>) -> Result {
+    let started = json!({
+        "exec": { "command": ["/bin/busybox", "test", "-e", "/data/started"] },
+        "periodSeconds": 1, "failureThreshold": 1000, "timeoutSeconds": 10,
+    });
+    let alive = json!({
+        "exec": { "command": ["/bin/busybox", "false"] },
+        "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10,
+    });
+    let pod = always(stage, json!({ "startupProbe": started, "livenessProbe": alive }))?;
+    stage.cluster.event(&pod.name, |event| {
+        text(event, "/message").contains("Startup probe failed") && event["count"].as_u64() > Some(2)
+    })?;
+    let object = pod.object()?;
+    let before = restarts(&object, GUEST);
+    ensure(before == 0 && status(&object, GUEST)["started"] == false, || {
+        format!("it was started {before} times again before its startup probe passed")
+    })?;
+    native(&pod, ["touch", "/data/started"])?;
+    pod.until(|pod| {
+        Ok((restarts(pod, GUEST) == 0).then(|| "expected the liveness probe to fail then".to_owned()))
+    })?;
+    Ok(())
+}
+
+/// A pod whose guest is started again whenever it ends.
+fn always<'a>(stage: &KubeStage<'a>, change: Value) -> Result<Pod<'a>> {
+    let mut manifest = stage.manifest([with(stage.guest(&stage.setup()), change)]);
+    manifest["spec"]["restartPolicy"] = json!("Always");
+    let pod = stage.create(&manifest)?;
+    pod.runs(GUEST)?;
+    Ok(pod)
+}
+
+fn unhealthy(pod: &Pod<'_>, says: &str) -> Result<String> {
+    pod.cluster.event(&pod.name, |event| {
+        text(event, "/reason") == "Unhealthy" && text(event, "/message").contains(says)
+    })
+}
+
+/// Runs an applet of busybox in the guest's container.
+fn native<const N: usize>(pod: &Pod<'_>, applet: [&str; N]) -> Result {
+    let command = ["/bin/busybox"].into_iter().chain(applet);
+    let ran = pod.runs_in(GUEST, &crate::kube::Exec::new(command))?;
+    let failed = || Failure(format!("{applet:?} ended with {:?}: {}", ran.code, ran.message));
+    if ran.code == Some(0) { Ok(()) } else { Err(failed()) }
+}

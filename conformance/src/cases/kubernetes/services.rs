@@ -1,0 +1,94 @@
+use serde_json::{Value, json};
+
+use super::servers::{ANSWER, PORT, http_probe, server};
+use super::{guest, kubernetes};
+use crate::case::Case;
+use crate::failure::{Result, ensure};
+use crate::kube::{GUEST, Kind, KubeStage, Made, text, with};
+use crate::setup::busybox;
+
+pub(super) fn cases() -> Vec<Case> {
+    kubernetes(
+        "services",
+        [
+            Case::cluster("kubernetes/deployment-behind-a-service", guest(["sleep"]), deployment),
+            Case::cluster("kubernetes/service-spreads-over-its-pods", guest(["sleep"]), spreads),
+        ],
+    )
+}
+
+/// A Deployment of servers that is ready, and the address of its Service.
+pub(super) struct Served<'a> {
+    pub(super) deployment: Made<'a>,
+    _service: Made<'a>,
+    pub(super) address: String,
+}
+
+impl<'a> Served<'a> {
+    /// `change` is put into each container.
+    pub(super) fn start(stage: &'a KubeStage<'a>, replicas: u32, change: Value) -> Result<Self> {
+        let name = stage.next_name();
+        let container = with(stage.guest(&server(stage)), json!({ "readinessProbe": http_probe() }));
+        let mut template = stage.cluster.pod_spec(json!([with(container, change)]));
+        template["restartPolicy"] = json!("Always");
+        let labels = json!({ "app": name });
+        let deployment = stage.make_named(
+            Kind::Deployment,
+            &name,
+            json!({ "spec": {
+                "replicas": replicas,
+                "selector": { "matchLabels": labels },
+                "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
+                "template": { "metadata": { "labels": labels }, "spec": template },
+            }}),
+        )?;
+        let service = stage.make_named(
+            Kind::Service,
+            &name,
+            json!({ "spec": { "selector": labels, "ports": [{ "port": 80, "targetPort": PORT }] } }),
+        )?;
+        let address = text(&service.object()?, "/spec/clusterIP").to_owned();
+        let served = Self { deployment, _service: service, address };
+        served.is_rolled_out()?;
+        Ok(served)
+    }
+
+    /// Waits until every replica is of the newest template, and available.
+    pub(super) fn is_rolled_out(&self) -> Result<Value> {
+        self.deployment.until(|object| {
+            let wanted = &object["spec"]["replicas"];
+            let status = &object["status"];
+            let counts = ["replicas", "updatedReplicas", "availableReplicas"];
+            let done = status["observedGeneration"] == object["metadata"]["generation"]
+                && counts.iter().all(|count| status[count] == *wanted);
+            Ok((!done).then(|| format!("expected {wanted} replicas of the newest template, but saw {status}")))
+        })
+    }
+}
+
+fn deployment(stage: &KubeStage<'_>) -> Result {
+    let served = Served::start(stage, 2, json!({}))?;
+    let ask = format!(
+        "i=0; while [ $i -lt 20 ]; do /bin/busybox wget -q -T 10 -O - http://{}/ || exit 1; i=$((i+1)); done",
+        served.address
+    );
+    let client = busybox(["sh", "-c", &ask]);
+    let pod = stage.create(&stage.manifest([stage.guest(&client)]))?;
+    pod.ended_with(GUEST, 0)?;
+    let log = pod.says(GUEST, ANSWER)?;
+    let answers = log.matches(ANSWER).count();
+    ensure(answers == 20, || format!("expected 20 answers, but saw {answers}: {log}"))
+}
+
+/// The endpoints of a Service are its ready pods, and go with them.
+fn spreads(stage: &KubeStage<'_>) -> Result {
+    let served = Served::start(stage, 2, json!({}))?;
+    served.deployment.merge(&json!({ "spec": { "replicas": 3 } }))?;
+    served.is_rolled_out()?;
+    served.deployment.merge(&json!({ "spec": { "replicas": 1 } }))?;
+    served.is_rolled_out()?;
+    let ask = format!("exec /bin/busybox wget -q -T 10 -O - http://{}/", served.address);
+    let pod = stage.create(&stage.manifest([stage.guest(&busybox(["sh", "-c", &ask]))]))?;
+    pod.ended_with(GUEST, 0)?;
+    pod.says(GUEST, ANSWER).map(drop)
+}

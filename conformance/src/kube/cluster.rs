@@ -1,0 +1,207 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{Api, Refused};
+use super::json::{list, text};
+use super::kind::{Kind, NODES};
+use super::namespace::{Footprint, LABEL};
+use super::nodes::Nodes;
+use super::watch::{Objects, Watched};
+use crate::claims::Claims;
+use crate::failure::{Failure, Result};
+use crate::images;
+use crate::setup::Setup;
+use crate::shim;
+
+/// A cluster to be tested, and what of it may be used.
+#[derive(Clone, Debug)]
+pub struct ClusterTarget {
+    /// How to reach it.
+    pub kubeconfig: PathBuf,
+    /// The RuntimeClass of the pods.
+    pub runtime_class: String,
+    /// Where the suite's images were pushed to; without it they are on the nodes, under their own names.
+    pub image_prefix: Option<String>,
+    /// A namespace that exists; without it one is made, and removed.
+    pub namespace: Option<String>,
+    /// Its nodes, where they run on this machine.
+    pub nodes: Option<Arc<dyn Nodes>>,
+}
+
+/// A cluster under test. Dropped, everything that was made in it is removed.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(super) api: Api,
+    footprint: Footprint,
+    pub(crate) namespace: String,
+    /// The RuntimeClass, whose name is the shim's for the lists of known failures.
+    pub(crate) runtime_class: String,
+    image_prefix: Option<String>,
+    pub(crate) claims: Claims,
+    pub(crate) patience: Duration,
+    pub(crate) nodes: Option<Arc<dyn Nodes>>,
+    /// Whether the server tells the streams of a log apart.
+    pub(crate) splits_logs: bool,
+    /// Whether the namespace takes pods of the restricted level only.
+    pub(crate) restricted: bool,
+    /// The version of the API server.
+    pub(crate) version: String,
+}
+
+impl Cluster {
+    pub(crate) fn connect(target: &ClusterTarget, claims: Claims, patience: Duration) -> Result<Self> {
+        let api = Api::connect(&target.kubeconfig, patience)?;
+        let version = text(&api.read("/version")?, "/gitVersion").to_owned();
+        let footprint = Footprint::make(&api, target.namespace.as_deref())?;
+        footprint.remove_on_interrupt(&api);
+        let namespace = footprint.namespace.clone();
+        let splits_logs = Self::asks_for_streams(&api, &namespace);
+        let mut cluster = Self {
+            api,
+            footprint,
+            namespace,
+            runtime_class: target.runtime_class.clone(),
+            image_prefix: target.image_prefix.clone(),
+            claims,
+            patience,
+            nodes: target.nodes.clone(),
+            splits_logs,
+            restricted: false,
+            version,
+        };
+        cluster.restricted = cluster.refuses_root()?;
+        Ok(cluster)
+    }
+
+    /// What a run is going to make, for whoever has to allow it.
+    pub(crate) fn preface(&self) -> String {
+        let Self { namespace, runtime_class, .. } = self;
+        let where_from =
+            self.image_prefix.as_deref().unwrap_or("the nodes, where they must have been loaded");
+        let owned = if self.footprint.owned { "made for it and removed at its end" } else { "which stays" };
+        let level = if self.restricted { ", all of the restricted level" } else { "" };
+        format!(
+            "This run makes pods of the RuntimeClass {runtime_class}{level}, and Deployments, Jobs, CronJobs, \
+             Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the namespace {namespace}, {owned}. All \
+             have the label {LABEL}={}. The images come from {where_from}.",
+            self.footprint.run
+        )
+    }
+
+    /// Whether the guests are the native twins, on the runtime that is the reference.
+    pub(crate) fn is_native(&self) -> bool {
+        shim::is_natives_name(&self.runtime_class)
+    }
+
+    /// Whether the cluster is on this machine, so that a case may look below its API server.
+    pub(crate) fn is_private(&self) -> bool {
+        self.nodes.is_some()
+    }
+
+    pub(crate) fn nodes(&self) -> Result<&dyn Nodes> {
+        let nodes = self.nodes.as_deref();
+        nodes.ok_or_else(|| Failure("it takes a cluster of this machine".into()))
+    }
+
+    /// The nodes' objects by name.
+    pub(crate) fn node_objects(&self) -> Result<Vec<Value>> {
+        Ok(list(&self.api.read(NODES)?, "/items").to_vec())
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    pub(crate) fn collection(&self, kind: Kind) -> String {
+        kind.collection(&self.namespace)
+    }
+
+    pub(crate) fn path(&self, kind: Kind, name: &str) -> String {
+        format!("{}/{name}", self.collection(kind))
+    }
+
+    /// The label by which a run knows what it has made.
+    pub(crate) fn label(&self) -> &str {
+        &self.footprint.run
+    }
+
+    /// The name of the image of a setup's program.
+    pub(crate) fn image(&self, setup: &Setup) -> String {
+        let own = images::reference(setup.form, &setup.name, &setup.program);
+        match &self.image_prefix {
+            Some(prefix) => images::moved(&own, prefix),
+            None => own,
+        }
+    }
+
+    /// What the kubelet does where an image is not on the node.
+    pub(super) fn pull_policy(&self) -> &'static str {
+        if self.image_prefix.is_some() { "IfNotPresent" } else { "Never" }
+    }
+
+    /// Watches one object until nothing is missing; it is null while there is none.
+    pub(crate) fn until(
+        &self,
+        kind: Kind,
+        name: &str,
+        mut missing: impl FnMut(&Value) -> Result<Option<String>>,
+    ) -> Result<Value> {
+        let watched = Watched::named(self.collection(kind), name);
+        let mut found = self
+            .api
+            .until(&watched, self.patience, |objects| missing(objects.get(name).unwrap_or(&Value::Null)))?;
+        Ok(found.remove(name).unwrap_or_default())
+    }
+
+    /// Watches all objects with a label until nothing is missing.
+    pub(crate) fn until_all(
+        &self,
+        kind: Kind,
+        (label, value): (&str, &str),
+        missing: impl FnMut(&Objects) -> Result<Option<String>>,
+    ) -> Result<Objects> {
+        self.api.until(&Watched::labelled(self.collection(kind), label, value), self.patience, missing)
+    }
+
+    /// Watches the events of an object until one fits; gives its message.
+    pub(crate) fn event(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<String> {
+        let watched = Watched::events_of(self.collection(Kind::Event), name);
+        let found = self.api.until(&watched, self.patience, |events| {
+            let seen = || events.values().map(|event| text(event, "/message")).collect::<Vec<_>>().join("; ");
+            Ok((!events.values().any(&fits))
+                .then(|| format!("no event of {name} fits, but there are: {}", seen())))
+        })?;
+        Ok(found
+            .values()
+            .find(|event| fits(event))
+            .map(|event| text(event, "/message").to_owned())
+            .unwrap_or_default())
+    }
+
+    /// Ends everything that was made, and fails where it does not go.
+    pub(crate) fn close(self) -> Result {
+        self.api.runtime.block_on(self.footprint.remove(&self.api.client));
+        self.footprint.await_end(&self.api)
+    }
+
+    /// Whether a pod that runs as root is refused.
+    fn refuses_root(&self) -> Result<bool> {
+        let mut pod = self.manifest("root", json!([{ "name": "root", "image": "none" }]));
+        pod["spec"]["securityContext"] = json!({ "runAsUser": 0 });
+        let answer = self.api.create(&format!("{}?dryRun=All", self.collection(Kind::Pod)), &pod);
+        match answer {
+            Ok(_) => Ok(false),
+            Err(Refused { message, .. }) if message.contains("PodSecurity") => Ok(true),
+            Err(refused) => Err(Failure(format!("a pod cannot be made: {refused}"))),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.api.runtime.block_on(self.footprint.remove(&self.api.client));
+    }
+}
