@@ -55,6 +55,8 @@ impl Api {
                 .map_err(|error| at(&error))?;
             // A watch and a log that is followed are silent for as long as nothing happens.
             config.read_timeout = None;
+            // "Too many requests" is how an eviction is refused.
+            config.default_retry = false;
             let namespace = config.default_namespace.clone();
             Ok::<_, Failure>((Client::try_from(config).map_err(|error| at(&error))?, namespace))
         })?;

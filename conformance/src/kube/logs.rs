@@ -60,7 +60,7 @@ impl Cluster {
         let text = String::from_utf8_lossy(&text).into_owned();
         match ended {
             Ok(read) => read.map(|()| text),
-            Err(_) => Err(Failure(format!("the log has only {text:?} (after {patience:?})"))),
+            Err(_) => Err(Failure(format!("the log ends with {:?} (after {patience:?})", tail(&text)))),
         }
     }
 
@@ -82,4 +82,11 @@ impl Cluster {
         let pods = self.collection(Kind::Pod);
         format!("{pods}/{pod}/log?container={container}&previous={previous}{stream}{more}")
     }
+}
+
+/// As much of a log's end as a person wants to read.
+fn tail(log: &str) -> &str {
+    const SHOWN: usize = 500;
+    let from = log.char_indices().rev().map(|(at, _)| at).take(SHOWN).last().unwrap_or_default();
+    &log[from..]
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{Kind, KubeStage, NODES, Pod, list, ready, text, with};
+use crate::kube::{LABEL, Kind, KubeStage, NODES, Pod, list, ready, text, with};
 
 pub(super) fn cases() -> Vec<Case> {
     let crowd = Case::cluster("kubernetes/a-node-full-of-pods", guest(["sleep"]), full);
@@ -14,6 +14,11 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// As many pods as the kubelet takes, which are 110 where nobody has said otherwise, all ready, and all gone again.
 fn full(stage: &KubeStage<'_>) -> Result {
+    // The pods of earlier cases may still be on their way out.
+    let others = (LABEL, stage.cluster.label());
+    stage.cluster.until_all(Kind::Pod, others, |pods| {
+        Ok((!pods.is_empty()).then(|| format!("{} pods of earlier cases are still there", pods.len())))
+    })?;
     let (node, room) = room(stage)?;
     let nodes = stage.cluster.nodes()?;
     let before = memory(&nodes.processes(&node)?);

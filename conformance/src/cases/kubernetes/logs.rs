@@ -34,7 +34,7 @@ fn previous(stage: &KubeStage<'_>) -> Result {
     pod.until(|pod| Ok((restarts(pod, GUEST) == 0).then(|| "expected it to be started again".to_owned())))?;
     let log = Log { pod: &pod.name, container: GUEST, stream: Stream::Merged, previous: true };
     let log = String::from_utf8_lossy(&stage.cluster.log(log)?).into_owned();
-    ensure(log.contains("argv[1]=before\n"), || format!("the log of the run before is {log:?}"))
+    ensure(log.contains("argv[2]=before\n"), || format!("the log of the run before is {log:?}"))
 }
 
 fn trap(stage: &KubeStage<'_>) -> Result {

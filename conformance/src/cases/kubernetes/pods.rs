@@ -84,7 +84,7 @@ fn share_localhost(stage: &KubeStage<'_>) -> Result {
     pod.runs("native")?;
     // Running is not listening yet.
     let ask = format!(
-        "i=0; until /bin/busybox wget -q -T 5 -O - http://127.0.0.1:{PORT}/; do i=$((i+1)); [ $i -lt 300 ] || exit 1; \
+        "i=0; until /bin/busybox timeout 5 /bin/busybox wget -q -O - http://127.0.0.1:{PORT}/; do i=$((i+1)); [ $i -lt 300 ] || exit 1; \
          /bin/busybox usleep 100000; done"
     );
     let ran = pod.exec("native", ["/bin/busybox", "sh", "-c", &ask])?;

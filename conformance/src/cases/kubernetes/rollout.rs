@@ -106,7 +106,7 @@ fn evict(stage: &KubeStage<'_>, pod: &str) -> Result {
 /// A pod that asks without end, four at a time, and tells what came of it.
 fn load<'a>(stage: &KubeStage<'a>, address: &str) -> Result<Pod<'a>> {
     let ask = format!(
-        "ask() {{ while :; do if /bin/busybox wget -q -T 10 -O /dev/null http://{address}/; then echo ok; else echo \
+        "ask() {{ while :; do if /bin/busybox timeout 10 /bin/busybox wget -q -O /dev/null http://{address}/; then echo ok; else echo \
          failed; fi; /bin/busybox usleep 20000; done; }}; trap 'exit 0' TERM; ask & ask & ask & ask & wait"
     );
     stage.start(&busybox(["sh", "-c", &ask]))

@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn selects(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 0)?;
-    pod.says(GUEST, "argv[1]=one\n")?;
+    pod.says(GUEST, "argv[2]=one\n")?;
     let object = pod.object()?;
     let class = text(&object, "/spec/runtimeClassName");
     ensure(class == stage.cluster.runtime_class, || format!("the pod has the RuntimeClass {class:?}"))

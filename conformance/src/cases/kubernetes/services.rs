@@ -69,7 +69,7 @@ impl<'a> Served<'a> {
 fn deployment(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     let ask = format!(
-        "i=0; while [ $i -lt 20 ]; do /bin/busybox wget -q -T 10 -O - http://{}/ || exit 1; i=$((i+1)); done",
+        "i=0; while [ $i -lt 20 ]; do /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/ || exit 1; i=$((i+1)); done",
         served.address
     );
     let client = busybox(["sh", "-c", &ask]);
@@ -87,7 +87,7 @@ fn spreads(stage: &KubeStage<'_>) -> Result {
     served.is_rolled_out()?;
     served.deployment.merge(&json!({ "spec": { "replicas": 1 } }))?;
     served.is_rolled_out()?;
-    let ask = format!("exec /bin/busybox wget -q -T 10 -O - http://{}/", served.address);
+    let ask = format!("exec /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/", served.address);
     let pod = stage.create(&stage.manifest([stage.guest(&busybox(["sh", "-c", &ask]))]))?;
     pod.ended_with(GUEST, 0)?;
     pod.says(GUEST, ANSWER).map(drop)
