@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::expectations::Expectations;
 use crate::failure::{self, Failure};
 use crate::guests;
-use crate::kube::Cluster;
+use crate::kube::{Cluster, Private};
 use crate::level::Level;
 use crate::player::{Played, Subject};
 use crate::report::{self, FORMAT, Machine, Outcome, Report};
@@ -43,6 +43,18 @@ pub(crate) fn opened(
     })
 }
 
+/// What is known of a cluster that was started for the run, beyond what its API server tells.
+pub(crate) fn add_private(report: &mut Report, private: &Private) -> Result<()> {
+    let Report { shim, machine, .. } = report;
+    shim.sha256 = Some(checksum(&private.binary)?);
+    if let Some((version, engine)) = versions(&private.binary) {
+        shim.version = Some(version);
+        shim.engine = engine.or_else(|| shim.engine.take());
+    }
+    machine.containerd.get_or_insert_with(|| private.containerd().to_owned());
+    Ok(())
+}
+
 /// What a case that was played means.
 pub(crate) fn outcome(
     case: &Case,
@@ -66,13 +78,18 @@ pub(crate) fn outcome(
 }
 
 /// What it means that a node left something on the machine when it was ended, or nothing.
-pub(crate) fn remains(shim: &str, ended: failure::Result, expectations: &Expectations) -> Outcome {
+pub(crate) fn remains(
+    shim: &str,
+    level: Level,
+    ended: failure::Result,
+    expectations: &Expectations,
+) -> Outcome {
     let case = crate::cases::nothing_is_left();
     let result = ended.map_err(|Failure(sentence)| sentence);
     Outcome {
-        verdict: expectations.judge(&case.id, Level::Task, shim, &result),
+        verdict: expectations.judge(&case.id, level, shim, &result),
         id: case.id.into_owned(),
-        level: Level::Task,
+        level,
         profile: case.profile,
         keyword: case.keyword,
         spec: case.spec,

@@ -10,6 +10,7 @@ use shimmer_oci::{Archive, Digest, NewImage, Platform, Rootfs};
 use crate::failure::{Failure, Result};
 use crate::guests::{PROBE, PROBE_TWIN};
 
+pub(crate) use collection::ARCHIVE;
 pub use collection::write_images;
 
 /// How a program gets into an image.

@@ -16,7 +16,7 @@ use crate::engine::EngineHost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expectations::Expectations;
 use crate::failure::Failure;
-use crate::kube::{Cluster, ClusterTarget};
+use crate::kube::{Cluster, ClusterTarget, Private};
 use crate::level::Level;
 use crate::player::{Subject, play};
 use crate::profile::Profile;
@@ -63,6 +63,8 @@ pub enum Target {
 pub trait Progress: Sync {
     /// What is going to be made where others are at home.
     fn announces(&self, text: &str);
+    /// What is waited for before the first case.
+    fn waits(&self, what: &str);
     /// A case begins: the how-manieth of how many.
     fn begins(&self, id: &str, level: Level, position: usize, total: usize);
     /// A case has ended.
@@ -85,10 +87,13 @@ impl Run {
         let host = self.engine.as_deref().filter(|_| self.plays(Level::Engine)).map(EngineHost::find);
         let host = host.transpose().map_err(unusable)?;
         let shim = if self.plays(Level::Task) || self.plays(Level::Cri) { self.start()? } else { None };
-        let cluster = self.cluster()?;
+        let private = self.private(progress)?;
+        let cluster = self.cluster(private.as_ref())?;
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
         let mut report = account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations)?;
-        if let Some(cluster) = &cluster {
+        if let Some(private) = &private {
+            account::add_private(&mut report, private)?;
+        } else if let Some(cluster) = &cluster {
             progress.announces(&cluster.preface());
         }
         let (plan, left_out) = self.plan(&cases, &subjects);
@@ -96,6 +101,7 @@ impl Run {
         report.results = self.results(&plan, progress);
         report.results.extend(shim.and_then(|shim| self.remains(shim)));
         cluster.map_or(Ok(()), Cluster::close).map_err(unusable)?;
+        report.results.extend(private.and_then(|private| self.cluster_remains(private)));
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -124,8 +130,19 @@ impl Run {
         shim.map(Some).map_err(unusable)
     }
 
-    fn cluster(&self) -> Result<Option<Cluster>> {
-        let target = self.cluster.as_ref().filter(|_| self.plays(Level::Kube));
+    /// A cluster of this run's own, for a shim whose binary was given. Only whoever asks for the driver gets one: it takes
+    /// seconds, and what builds Kubernetes.
+    fn private(&self, progress: &dyn Progress) -> Result<Option<Private>> {
+        let Some(Target::Binary(binary)) = &self.shim else { return Ok(None) };
+        if self.cluster.is_some() || !self.levels.contains(&Level::Kube) {
+            return Ok(None);
+        }
+        Private::start(binary, &|what| progress.waits(what)).map(Some).map_err(unusable)
+    }
+
+    fn cluster(&self, private: Option<&Private>) -> Result<Option<Cluster>> {
+        let private = private.map(Private::target);
+        let target = private.as_ref().or(self.cluster.as_ref()).filter(|_| self.plays(Level::Kube));
         let claims = || Claims::of(self.expectations.claims());
         let connect = |target| Cluster::connect(target, claims(), self.patience.unwrap_or(PATIENCE));
         target.map(connect).transpose().map_err(unusable)
@@ -184,13 +201,20 @@ impl Run {
         outcomes
     }
 
+    /// Ends the cluster; what it leaves on the machine is a failure of the shim's.
+    fn cluster_remains(&self, private: Private) -> Option<Outcome> {
+        let (name, ended) = (private.target().runtime_class, private.stop());
+        self.wants(&crate::cases::nothing_is_left())
+            .then(|| account::remains(&name, Level::Kube, ended, &self.expectations))
+    }
+
     /// Ends the node; what it leaves on the machine is a failure of the shim's.
     fn remains(&self, shim: Shim) -> Option<Outcome> {
         if !self.wants(&crate::cases::nothing_is_left()) {
             return None;
         }
         let name = shim.name.clone();
-        Some(account::remains(&name, shim.stop(), &self.expectations))
+        Some(account::remains(&name, Level::Task, shim.stop(), &self.expectations))
     }
 }
 

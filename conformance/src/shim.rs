@@ -138,7 +138,7 @@ pub(crate) fn is_natives_name(name: &str) -> bool {
 }
 
 /// Name and version of a shim's file, `containerd-shim-<name>-<version>`.
-fn named(file: &str) -> Option<(&str, &str)> {
+pub(crate) fn named(file: &str) -> Option<(&str, &str)> {
     let (name, version) = file.strip_prefix("containerd-shim-")?.rsplit_once('-')?;
     let number = version.strip_prefix('v')?;
     (!name.is_empty() && number.parse::<u32>().is_ok()).then_some((name, version))

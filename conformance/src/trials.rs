@@ -109,7 +109,7 @@ fn held(
     // Every trial has ended, and nobody else holds the shim.
     let Some(Ok(shim)) = Arc::into_inner(shim).and_then(|shim| shim.shim.into_inner()) else { return code };
     let report = account::opened(None, Some(&shim), None, &ledger.expectations);
-    let remains = account::remains(&shim.name.clone(), shim.stop(), &ledger.expectations);
+    let remains = account::remains(&shim.name.clone(), Level::Task, shim.stop(), &ledger.expectations);
     if let Err(why) = verdict(&remains) {
         return broken(&format!("the node left something behind: {why}"));
     }

@@ -12,7 +12,8 @@ use shimmer_conformance::{
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The shim's binary, containerd-shim-<name>-v<number>: a private containerd is started for it
+    /// The shim's binary, containerd-shim-<name>-v<number>: a private containerd is started for it, or a private
+    /// Kubernetes for the driver `kube`
     #[arg(long, value_name = "PATH", conflicts_with = "runtime", required_unless_present_any = ["runtime", "engine", "kubeconfig"])]
     shim: Option<PathBuf>,
     /// A runtime of a containerd that serves already, for example io.containerd.wasmtime.v1
@@ -41,7 +42,8 @@ pub(crate) struct Arguments {
     /// restart-kubelet, restart-containerd, processes (prints their ids) and cgroup-root (prints the path)
     #[arg(long, value_name = "PROGRAM", requires = "kubeconfig")]
     node_control: Option<PathBuf>,
-    /// How the cases are played: engine, task, cri or kube; may be given several times [default: all that can]
+    /// How the cases are played: engine, task, cri or kube; may be given several times [default: all that can; `kube`
+    /// only with --kubeconfig]
     #[arg(long = "driver", value_name = "DRIVER")]
     levels: Vec<Level>,
     /// Only cases of this profile; may be given several times
@@ -79,7 +81,7 @@ impl Arguments {
         let serving = self.runtime.zip(self.address);
         let serving = || serving.map(|(name, at)| Target::Serving(name, at));
         let shim = self.shim.map(Target::Binary).or_else(serving);
-        let jobs = if self.kubeconfig.is_some() { JOBS_IN_A_CLUSTER } else { 1 };
+        let jobs = if self.levels == [Level::Kube] { JOBS_IN_A_CLUSTER } else { 1 };
         let nodes = self.node_control.map(|program| Arc::new(Script(program)) as Arc<dyn Nodes>);
         let cluster =
             self.kubeconfig.zip(self.runtime_class).map(|(kubeconfig, runtime_class)| ClusterTarget {
@@ -118,6 +120,12 @@ struct Line {
 impl Progress for Line {
     fn announces(&self, text: &str) {
         say(&format!("{text}\n"));
+    }
+
+    fn waits(&self, what: &str) {
+        if self.terminal {
+            say(&format!("\r\x1b[K{what}"));
+        }
     }
 
     fn begins(&self, id: &str, level: Level, position: usize, total: usize) {

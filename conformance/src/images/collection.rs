@@ -13,7 +13,8 @@ use crate::setup::{Setup, busybox};
 
 /// The file that names the layouts, a line for each: the folder, and the name that the suite looks for.
 const NAMES: &str = "names.txt";
-const ARCHIVE: &str = "images.tar";
+/// The one archive, where that is what is asked for.
+pub(crate) const ARCHIVE: &str = "images.tar";
 
 /// Writes each image of the suite as an OCI image layout in a folder of its own, or all of them as one archive, to be
 /// imported into a containerd. Says how many there are.

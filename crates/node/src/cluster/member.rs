@@ -74,9 +74,9 @@ impl ClusterNode {
         Ok(())
     }
 
-    /// The cgroup of all its pods, as a path below each hierarchy.
+    /// The cgroup below which its pods are, as a path below each hierarchy.
     pub fn cgroup(&self) -> PathBuf {
-        Path::new("/").join(self.node.name()).join("kubepods")
+        Path::new("/").join(self.node.name())
     }
 
     /// All that a program of Kubernetes has logged on this node: `kubelet` or `kube-proxy`.
