@@ -1,4 +1,5 @@
 use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 
 use crate::entry::Origin;
 use crate::error::present;
@@ -77,7 +78,7 @@ impl Candidate {
 impl Parts {
     /// None if it is being evicted.
     fn open(folder: &Folder, key: &Key) -> Result<Option<Self>> {
-        let (code, metadata) = folder.file(workspace::CODE)?;
+        let (code, metadata) = readable(folder)?;
         let refused = |error| folder.refused("the code cannot be locked", workspace::CODE, error);
         if !lock::try_shared(&code).map_err(refused)? {
             return Ok(None);
@@ -92,6 +93,17 @@ impl Parts {
         }
         Ok(Some(Self { code, file: Identity::of(&metadata), record, used: (file, record_metadata) }))
     }
+}
+
+/// The code, which a store of an earlier version keeps to its owner.
+fn readable(folder: &Folder) -> Result<(File, Metadata)> {
+    let (code, metadata) = folder.file(workspace::CODE)?;
+    if metadata.mode() & 0o004 != 0 {
+        return Ok((code, metadata));
+    }
+    let refused = |error| folder.refused("the code cannot be made readable", workspace::CODE, error);
+    rustix::fs::fchmod(&code, workspace::READABLE).map_err(|error| refused(error.into()))?;
+    folder.file(workspace::CODE)
 }
 
 #[cfg(test)]
@@ -130,6 +142,16 @@ mod tests {
 
     fn identity(path: &Path) -> Identity {
         Identity::of(&path.metadata().expect("it is there"))
+    }
+
+    #[test]
+    fn code_that_was_kept_to_its_owner_becomes_readable() {
+        let (bench, key) = (Bench::new(), key("a"));
+        bench.make(&key, b"code");
+        let file = bench.file(&key, CODE);
+        fs::set_permissions(&file, Permissions::from_mode(0o400)).expect("it is this user's");
+        assert!(bench.finds(&key));
+        assert_eq!(file.metadata().expect("it is there").permissions().mode() & 0o777, 0o444);
     }
 
     #[test]

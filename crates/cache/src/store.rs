@@ -173,7 +173,7 @@ impl Cache {
     fn publish(&self, key: &Key, needs: Needs, workspace: Workspace) -> Result<Entry> {
         let refused = |message, error| workspace.folder().refused(message, CODE, error);
         let code = workspace::compiled(workspace.folder())?;
-        rustix::fs::fchmod(&code, rustix::fs::Mode::RUSR)
+        rustix::fs::fchmod(&code, workspace::READABLE)
             .map_err(|error| refused("the code cannot be made read-only", error.into()))?;
         code.sync_all().map_err(|error| refused("the code cannot be written", error))?;
         let record =
@@ -282,7 +282,8 @@ mod tests {
         for folder in ["", ENTRIES, LOCKS, TEMPORARY] {
             assert_eq!(mode(&bench.path(folder)), 0o700, "{folder}");
         }
-        assert_eq!(mode(&bench.file(&key("a"), CODE)), 0o400);
+        // Who a guest is runs it, and is handed it open.
+        assert_eq!(mode(&bench.file(&key("a"), CODE)), 0o444);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::folder::Folder;
@@ -10,6 +11,8 @@ use crate::{Error, ErrorKind, Result, clock, lock};
 
 /// The name of the native code in an entry.
 pub(crate) const CODE: &str = "code";
+/// Who may read code: whoever a guest is, since an engine opens anew what it is handed. Nobody else can enter the folder.
+pub(crate) const READABLE: Mode = Mode::RUSR.union(Mode::RGRP).union(Mode::ROTH);
 
 /// A folder in which something is written before it gets its place. It goes with this value; that of a process that has
 /// died is [swept](sweep).

@@ -50,6 +50,7 @@ fn rights() -> Vec<Case> {
         .in_task(|spec| spec.capabilities(&["KILL"]))
         .in_pod(|spec| spec.drop_capability("ALL").add_capability("KILL"));
     let none = status().in_task(|spec| spec.capabilities(&[])).in_pod(|spec| spec.drop_capability("ALL"));
+    let nobody = none.clone().user(1000, 1001);
     let kept = status()
         .in_task(|spec| spec.no_new_privileges(true))
         .in_pod(shimmer_node::cri::CriContainerSpec::no_new_privileges);
@@ -65,6 +66,11 @@ fn rights() -> Vec<Case> {
             Case::container("security/capabilities-can-all-be-dropped", none, |stage| {
                 says(stage, "CapEff", "0000000000000000")?;
                 says(stage, "CapPrm", "0000000000000000")
+            })
+            .twin(),
+            Case::container("security/runs-as-a-user-without-capabilities", nobody, |stage| {
+                says(stage, "Uid", "1000 1000 1000 1000")?;
+                says(stage, "CapEff", "0000000000000000")
             })
             .twin(),
             Case::container("security/no-new-privileges", kept, |stage| says(stage, "NoNewPrivs", "1"))
