@@ -30,6 +30,8 @@ pub struct Case {
     pub(crate) twin: bool,
     /// Whether no other case may run at the same time.
     pub(crate) alone: bool,
+    /// Whether it takes minutes, so that it is for whole runs and not for every test.
+    pub(crate) long: bool,
     /// Whether it takes a containerd of the run's own, or a cluster of this machine: it looks at its processes or its
     /// log, or ends it.
     pub(crate) private: bool,
@@ -101,6 +103,11 @@ impl Case {
     /// Nothing else may run at the same time.
     pub(crate) fn alone(self) -> Self {
         Self { alone: true, ..self }
+    }
+
+    /// It takes minutes.
+    pub(crate) fn long(self) -> Self {
+        Self { long: true, ..self }
     }
 
     /// It looks at processes, at containerd's log or folders, or ends containerd: at somebody else's it cannot be played.
@@ -208,6 +215,7 @@ impl Case {
             levels,
             twin: false,
             alone: false,
+            long: false,
             private: false,
             forms: &[],
             setup,

@@ -47,7 +47,7 @@ pub use kube::{ClusterTarget, Nodes, Script};
 pub use level::Level;
 pub use profile::{Keyword, Profile};
 pub use run::{Progress, Run, Target};
-pub use trials::{engine, part_of_shim, shim};
+pub use trials::{cluster, engine, part_of_shim, shim};
 
 /// How long anything may take before its case has failed; generous, since nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! The suite as a test without a harness of its own: what `cargo test` runs for each engine and each shim.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,6 +23,8 @@ use crate::profile::Profile;
 use crate::report::{Outcome, Report, Verdict};
 use crate::shim::{self, Shim};
 use crate::{PATIENCE, account, official};
+
+pub use self::cluster::cluster;
 
 /// How many cases are played at the same time on a shim that compiles, and on one that does not.
 const AT_ONCE: usize = 2;

@@ -31,8 +31,8 @@ pub(crate) fn keep(folder: &Path, up: &Up) -> Result<(), Error> {
     if told.is_ok() {
         runtime.block_on(any(&mut ends));
     }
+    keeping.forget();
     cluster.stop()?;
-    drop(keeping);
     told.map_err(Error::io("tell that the cluster is ready"))
 }
 

@@ -67,12 +67,17 @@ impl Keeping {
         let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
         written.map_err(Error::io(format!("write {}", path.display())))
     }
+
+    /// Tells nobody any more, though it may take a while until another can be the keeper.
+    pub(crate) fn forget(&self) {
+        // What stays is found out by the lock.
+        let _left = fs::remove_file(self.folder.join(STATE));
+    }
 }
 
 impl Drop for Keeping {
     fn drop(&mut self) {
-        // What stays is found out by the lock.
-        let _left = fs::remove_file(self.folder.join(STATE));
+        self.forget();
     }
 }
 

@@ -9,7 +9,7 @@ use crate::kube::{LABEL, Kind, KubeStage, NODES, Pod, list, ready, text, with};
 
 pub(super) fn cases() -> Vec<Case> {
     let crowd = Case::cluster("kubernetes/a-node-full-of-pods", guest(["sleep"]), full);
-    kubernetes("crowd", [crowd.private().alone()])
+    kubernetes("crowd", [crowd.private().alone().long()])
 }
 
 /// As many pods as the kubelet takes, which are 110 where nobody has said otherwise, all ready, and all gone again.

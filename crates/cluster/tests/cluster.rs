@@ -1,0 +1,133 @@
+//! The commands, as a user types them. Needs what a cluster needs; without Go it is left out, and says so.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use shimmer_node::{Cluster, ErrorKind, Traces};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+const NONE: i32 = 3;
+
+/// A user's cache folder, in which Kubernetes is built and no cluster is known; nothing where this machine has no Go.
+fn user() -> Option<TempDir> {
+    match Cluster::builder().build(&|_| ()) {
+        Ok(()) => {}
+        Err(error) if *error.kind() == ErrorKind::Toolchain => {
+            println!("left out: {error}");
+            return None;
+        }
+        Err(error) => panic!("Kubernetes is needed: {error}"),
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let (own, built) = (home.path().join("shimmer"), shimmer_node::cache().expect("a cache folder"));
+    fs::create_dir_all(&own).expect("a folder");
+    symlink(built.join("kubernetes"), own.join("kubernetes")).expect("a link");
+    fs::create_dir(home.path().join("shims")).expect("a folder");
+    Some(home)
+}
+
+fn command(home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shimmer-cluster"));
+    command.args(arguments).env("XDG_CACHE_HOME", home.path());
+    if arguments.first() == Some(&"up") {
+        command.arg("--shims").arg(home.path().join("shims"));
+    }
+    command
+}
+
+fn run(home: &TempDir, arguments: &[&str]) -> Output {
+    command(home, arguments).output().expect("the program runs")
+}
+
+#[track_caller]
+fn succeed(home: &TempDir, arguments: &[&str]) -> String {
+    let output = run(home, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The marks of the one node of the cluster that runs, and its keeper's process.
+fn state(home: &TempDir) -> (Traces, Pid) {
+    let state: serde_json::Value =
+        serde_json::from_str(&succeed(home, &["status", "--json"])).expect("it is JSON");
+    let socket = PathBuf::from(state["nodes"][0]["socket"].as_str().expect("a socket"));
+    let keeper = i32::try_from(state["keeper"].as_i64().expect("a process")).expect("its id");
+    let traces = Traces::of(socket.parent().expect("a folder")).expect("traces");
+    (traces, Pid::from_raw(keeper).expect("its id"))
+}
+
+#[test]
+fn a_cluster_outlives_the_command_and_ends_by_another() {
+    let Some(home) = user() else { return };
+    assert_eq!(run(&home, &["status"]).status.code(), Some(NONE), "there is none");
+    let said = succeed(&home, &["up"]);
+    assert!(said.contains("is ready") && said.contains("localhost/hello:1"), "{said}");
+    let again = run(&home, &["up"]);
+    assert!(String::from_utf8_lossy(&again.stderr).contains("a cluster runs already"), "{again:?}");
+    let classes = succeed(&home, &["kubectl", "get", "runtimeclasses", "-o=name"]);
+    assert_eq!(classes.trim(), "runtimeclass.node.k8s.io/runc");
+    assert!(Path::new(succeed(&home, &["kubeconfig"]).trim()).exists());
+    let (traces, _) = state(&home);
+    assert!(!traces.leftovers().expect("a look").is_empty(), "a cluster that runs can be seen");
+    let said = succeed(&home, &["down"]);
+    assert!(said.contains("the cluster is gone"), "{said}");
+    assert_eq!(traces.leftovers().expect("a look"), Vec::<String>::new());
+    assert_eq!(run(&home, &["down"]).status.code(), Some(NONE), "there is none");
+}
+
+#[test]
+fn a_keeper_that_is_killed_leaves_nothing() {
+    let Some(home) = user() else { return };
+    succeed(&home, &["up"]);
+    let (traces, keeper) = state(&home);
+    kill_process(keeper, Signal::KILL).expect("it lives");
+    traces.wait_until_gone(SOON).expect("its guardian removes all");
+    assert_eq!(run(&home, &["status"]).status.code(), Some(NONE), "nobody believes what it has told");
+}
+
+#[test]
+fn who_gives_up_while_it_starts_leaves_nothing() {
+    let Some(home) = user() else { return };
+    let mut up = command(&home, &["up"]).stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut lines = BufReader::new(up.stdout.take().expect("its output")).lines();
+    let waits = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting for the node")));
+    assert!(waits.is_some(), "it tells what it waits for");
+    let traces = Traces::of(&folder_below(up.id())).expect("traces");
+    kill_process(Pid::from_child(&up), Signal::INT).expect("it lives");
+    up.wait().expect("it ends");
+    traces.wait_until_gone(SOON).expect("the keeper notices");
+    assert_eq!(run(&home, &["status"]).status.code(), Some(NONE));
+}
+
+/// The folder of the node that a descendant of this process serves.
+fn folder_below(process: u32) -> PathBuf {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .expect("/proc")
+        .flatten()
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(entry.path().join("status")).ok()?;
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            Some((pid, parent.trim().parse().ok()?))
+        })
+        .collect();
+    let mut family = vec![process];
+    while let Some(next) =
+        parents.iter().find(|(pid, parent)| family.contains(parent) && !family.contains(pid))
+    {
+        family.push(next.0);
+    }
+    let config = family.iter().find_map(|pid| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let mut words = line.split('\0');
+        words.find(|word| word.ends_with("/config.toml")).map(PathBuf::from)
+    });
+    config.expect("it has a containerd").parent().expect("a folder").to_owned()
+}

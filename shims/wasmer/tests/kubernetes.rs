@@ -1,0 +1,11 @@
+//! Holds the shim to the cases of Kubernetes, in a private cluster.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shimmer_conformance::cluster(
+        env!("CARGO_BIN_EXE_containerd-shim-wasmer-v1"),
+        &["../../conformance/expectations/host.toml", "../../conformance/expectations/wasmer.toml"],
+        env!("CARGO_TARGET_TMPDIR"),
+    )
+}
