@@ -11,6 +11,7 @@ use crate::engine::EngineHost;
 use crate::error::{Error, Result};
 use crate::expectations::Expectations;
 use crate::failure::{self, Failure};
+use crate::ground::Ground;
 use crate::guests;
 use crate::kube::{Cluster, Private};
 use crate::level::Level;
@@ -24,6 +25,7 @@ pub(crate) fn opened(
     shim: Option<&Shim>,
     cluster: Option<&Cluster>,
     expectations: &Expectations,
+    ground: Ground,
 ) -> Result<Report> {
     let claims = shim
         .map(|shim| shim.claims.names())
@@ -33,7 +35,7 @@ pub(crate) fn opened(
         version: FORMAT,
         suite: env!("CARGO_PKG_VERSION").to_owned(),
         shim: described(host, shim, cluster, expectations)?,
-        machine: Machine::detect(shim.map(|shim| shim.node.version()))?,
+        machine: Machine::detect(shim.map(|shim| shim.node.version()), ground)?,
         started: report::now(),
         seconds: 0.0,
         claims: claims.unwrap_or_default(),

@@ -1,11 +1,15 @@
-//! The subcommands: each says whether all was as expected.
+//! The subcommands. Most say whether all was as expected.
 
 mod images;
 mod list;
+mod machine;
 mod reports;
 mod run;
+mod vm;
 
 use clap::Subcommand;
+use std::process::ExitCode;
+
 use shimmer_conformance::Result;
 
 /// See the variants.
@@ -21,16 +25,20 @@ pub(crate) enum Command {
     Diff(reports::Diff),
     /// Puts several reports side by side
     Compare(reports::Compare),
+    /// Runs a command in the virtual machine of `run --node vm`, and ends with its status
+    Vm(vm::Arguments),
 }
 
 impl Command {
-    pub(crate) fn run(self) -> Result<bool> {
-        match self {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let is_as_expected = match self {
             Self::List(list) => list.run(),
             Self::Images(images) => images.run(),
             Self::Run(arguments) => arguments.run(),
             Self::Diff(diff) => diff.run(),
             Self::Compare(compare) => compare.run(),
-        }
+            Self::Vm(arguments) => return arguments.run(),
+        };
+        Ok(if is_as_expected? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -36,6 +36,21 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// What a command line asks for that there is not.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// Why a machine or a node could not be had.
+    pub fn unusable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Node, message)
+    }
+
+    /// The same, as the node says it.
+    pub fn node(error: shimmer_node::Error) -> Self {
+        Self::caused(ErrorKind::Node, error.to_string(), error)
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
@@ -50,7 +65,7 @@ impl Error {
     }
 
     /// `doing` completes "cannot …".
-    pub(crate) fn io(doing: impl AsRef<str>, source: io::Error) -> Self {
+    pub fn io(doing: impl AsRef<str>, source: io::Error) -> Self {
         Self::caused(ErrorKind::Io, format!("cannot {}: {source}", doing.as_ref()), source)
     }
 

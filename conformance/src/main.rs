@@ -23,8 +23,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     match Arguments::parse().command.run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(code) => code,
         Err(error) => {
             // Where stderr is closed, the status says it.
             let _unread = writeln!(io::stderr(), "error: {error}");

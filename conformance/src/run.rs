@@ -16,6 +16,7 @@ use crate::engine::EngineHost;
 use crate::error::{Error, ErrorKind, Result};
 use crate::expectations::Expectations;
 use crate::failure::Failure;
+use crate::ground::Ground;
 use crate::kube::{Cluster, ClusterTarget, Private};
 use crate::level::Level;
 use crate::player::{Subject, play};
@@ -45,6 +46,8 @@ pub struct Run {
     pub testsuite: Option<PathBuf>,
     /// How many cases may run at the same time; at least one does.
     pub jobs: usize,
+    /// What this machine is: where systemd makes the cgroups of pods, a private node lets it.
+    pub ground: Ground,
     /// How long a guest may take for a step, and a private containerd and its shim to answer a call, before the case
     /// has failed; a minute without it.
     pub patience: Option<Duration>,
@@ -90,7 +93,7 @@ impl Run {
         let private = self.private(progress)?;
         let cluster = self.cluster(private.as_ref())?;
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
-        let mut report = account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations)?;
+        let mut report = account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations, self.ground)?;
         if let Some(private) = &private {
             account::add_private(&mut report, private)?;
         } else if let Some(cluster) = &cluster {

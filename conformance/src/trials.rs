@@ -16,6 +16,7 @@ use crate::engine::EngineHost;
 use crate::error::Result;
 use crate::expectations::Expectations;
 use crate::failure::Failure;
+use crate::ground::Ground;
 use crate::host;
 use crate::level::Level;
 use crate::player::{Subject, play};
@@ -59,7 +60,7 @@ pub fn engine<E: Engine + Default>(expect: &[&str], reports: &str) -> ExitCode {
     let trials = trials.chain([agree]).collect();
     let arguments = Arguments::from_args();
     let code = run(&arguments, trials);
-    let report = account::opened(Some(&host), None, None, &ledger.expectations);
+    let report = account::opened(Some(&host), None, None, &ledger.expectations, Ground::Host);
     conclude(code, &arguments, report, &ledger, &Path::new(reports).join("engines"))
 }
 
@@ -112,7 +113,7 @@ fn held(
     let code = if first == ExitCode::SUCCESS { second } else { first };
     // Every trial has ended, and nobody else holds the shim.
     let Some(Ok(shim)) = Arc::into_inner(shim).and_then(|shim| shim.shim.into_inner()) else { return code };
-    let report = account::opened(None, Some(&shim), None, &ledger.expectations);
+    let report = account::opened(None, Some(&shim), None, &ledger.expectations, Ground::Host);
     let remains = account::remains(&shim.name.clone(), Level::Task, shim.stop(), &ledger.expectations);
     if let Err(why) = verdict(&remains) {
         return broken(&format!("the node left something behind: {why}"));

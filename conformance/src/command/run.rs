@@ -7,7 +7,7 @@ use clap::Args;
 use glob::Pattern;
 use shimmer_conformance::report::{Outcome, Report, Verdict};
 use shimmer_conformance::{
-    ClusterTarget, Expectations, Level, Nodes, Profile, Progress, Result, Run, Script, Target,
+    ClusterTarget, Expectations, Ground, Level, Nodes, Profile, Progress, Result, Run, Script, Target,
 };
 
 #[derive(Debug, Args)]
@@ -15,58 +15,70 @@ pub(crate) struct Arguments {
     /// The shim's binary, containerd-shim-<name>-v<number>: a private containerd is started for it, or a private
     /// Kubernetes for the driver `kube`
     #[arg(long, value_name = "PATH", conflicts_with = "runtime", required_unless_present_any = ["runtime", "engine", "kubeconfig"])]
-    shim: Option<PathBuf>,
+    pub(super) shim: Option<PathBuf>,
     /// A runtime of a containerd that serves already, for example io.containerd.wasmtime.v1
     #[arg(long, value_name = "NAME", requires = "address")]
-    runtime: Option<String>,
+    pub(super) runtime: Option<String>,
     /// That containerd's socket
     #[arg(long, value_name = "SOCKET", requires = "runtime")]
-    address: Option<PathBuf>,
+    pub(super) address: Option<PathBuf>,
     /// For the driver `engine`: a program that hosts guests on an engine by itself, such as the test binary that
     /// `cargo test -p shimmer-<engine> --no-run` names
     #[arg(long, value_name = "PATH")]
-    engine: Option<PathBuf>,
+    pub(super) engine: Option<PathBuf>,
     /// For the driver `kube`: how to reach a cluster
     #[arg(long, value_name = "FILE", requires = "runtime_class")]
-    kubeconfig: Option<PathBuf>,
+    pub(super) kubeconfig: Option<PathBuf>,
     /// The RuntimeClass of the pods in that cluster
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
-    runtime_class: Option<String>,
+    pub(super) runtime_class: Option<String>,
     /// Where the images that `shimmer-conformance images` writes were pushed to; without it the nodes have them
     #[arg(long, value_name = "REGISTRY/PATH", requires = "kubeconfig")]
-    image_prefix: Option<String>,
+    pub(super) image_prefix: Option<String>,
     /// A namespace that exists, in which everything is made; without it one is made and removed
     #[arg(long, value_name = "NS", requires = "kubeconfig")]
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// Where the nodes run on this machine: a program that is called as `PROGRAM VERB NODE`, with the verbs
     /// restart-kubelet, restart-containerd, processes (prints their ids) and cgroup-root (prints the path)
     #[arg(long, value_name = "PROGRAM", requires = "kubeconfig")]
-    node_control: Option<PathBuf>,
+    pub(super) node_control: Option<PathBuf>,
     /// How the cases are played: engine, task, cri or kube; may be given several times [default: all that can; `kube`
     /// only with --kubeconfig]
     #[arg(long = "driver", value_name = "DRIVER")]
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
     /// Only cases of this profile; may be given several times
     #[arg(long = "profile", value_name = "P")]
-    profiles: Vec<Profile>,
+    pub(super) profiles: Vec<Profile>,
     /// Only cases whose id matches, for example 'signal/*'; may be given several times
     #[arg(long = "filter", value_name = "GLOB")]
-    filters: Vec<Pattern>,
+    pub(super) filters: Vec<Pattern>,
     /// A list of claims and known failures; may be given several times
     #[arg(long, value_name = "FILE")]
-    expect: Vec<PathBuf>,
+    pub(super) expect: Vec<PathBuf>,
     /// A folder of prebuilt tests of the official wasi-testsuite, to be run as well
     #[arg(long, value_name = "DIR")]
-    wasi_testsuite: Option<PathBuf>,
-    /// How many cases may run at the same time [default: 1, and 8 in a cluster]
+    pub(super) wasi_testsuite: Option<PathBuf>,
+    /// How many cases may run at the same time [default: 1, in a virtual machine 2, and 8 in a
+    /// cluster]
     #[arg(long, value_name = "N", overrides_with = "jobs")]
-    jobs: Option<usize>,
-    /// How long a guest may take for a step, or the shim to answer a call, before the case has failed [default: 60]
+    pub(super) jobs: Option<usize>,
+    /// How long a guest may take for a step, or the shim to answer a call, before the case has failed [default: 60, in a
+    /// virtual machine 600]
     #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
+    /// What the private containerd runs on: host, this machine; vm, a small emulated machine with cgroup v2; or
+    /// vm-systemd, one with Debian and systemd, which makes the cgroups of pods there
+    #[arg(long = "node", value_name = "NODE", default_value_t)]
+    pub(super) ground: Ground,
+    /// What this machine is, where it is the emulated one
+    #[arg(long, hide = true, conflicts_with = "ground")]
+    played_in: Option<Ground>,
+    /// Whether somebody watches who is outside of this machine
+    #[arg(long, hide = true, requires = "played_in")]
+    live: bool,
     /// Where to write the report, as JSON, JUnit's XML and Markdown
     #[arg(long, value_name = "DIR")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
 }
 
 /// A cluster has many processors, and most of a case there is waiting.
@@ -74,41 +86,49 @@ const JOBS_IN_A_CLUSTER: usize = 8;
 
 impl Arguments {
     pub(crate) fn run(self) -> Result<bool> {
+        let report = match self.ground.flavour() {
+            Some(flavour) => self.play_in(flavour)?,
+            None => self.play()?,
+        };
+        if let Some(folder) = &self.report {
+            report.write(folder)?;
+        }
+        // Whoever is outside says it.
+        if self.played_in.is_none() {
+            conclude(&report);
+        }
+        Ok(report.is_as_expected())
+    }
+
+    fn play(&self) -> Result<Report> {
         let mut expectations = Expectations::default();
         for list in &self.expect {
             expectations = expectations.merge(Expectations::read(list)?)?;
         }
-        let serving = self.runtime.zip(self.address);
+        let serving = self.runtime.clone().zip(self.address.clone());
         let serving = || serving.map(|(name, at)| Target::Serving(name, at));
-        let shim = self.shim.map(Target::Binary).or_else(serving);
         let jobs = if self.levels == [Level::Kube] { JOBS_IN_A_CLUSTER } else { 1 };
-        let nodes = self.node_control.map(|program| Arc::new(Script(program)) as Arc<dyn Nodes>);
-        let cluster =
-            self.kubeconfig.zip(self.runtime_class).map(|(kubeconfig, runtime_class)| ClusterTarget {
-                kubeconfig,
-                runtime_class,
-                image_prefix: self.image_prefix,
-                namespace: self.namespace,
-                nodes,
-            });
         let run = Run {
-            shim,
-            cluster,
-            engine: self.engine,
-            levels: self.levels,
-            profiles: self.profiles,
-            filters: self.filters,
+            shim: self.shim.clone().map(Target::Binary).or_else(serving),
+            cluster: self.cluster(),
+            engine: self.engine.clone(),
+            levels: self.levels.clone(),
+            profiles: self.profiles.clone(),
+            filters: self.filters.clone(),
             expectations,
-            testsuite: self.wasi_testsuite,
+            testsuite: self.wasi_testsuite.clone(),
             jobs: self.jobs.unwrap_or(jobs),
+            ground: self.played_in.unwrap_or_default(),
             patience: self.timeout.map(Duration::from_secs),
         };
-        let report = run.play(&Line { terminal: io::stderr().is_terminal() })?;
-        if let Some(folder) = &self.report {
-            report.write(folder)?;
-        }
-        conclude(&report);
-        Ok(report.is_as_expected())
+        run.play(&Line { terminal: self.live || io::stderr().is_terminal() })
+    }
+
+    fn cluster(&self) -> Option<ClusterTarget> {
+        let nodes = self.node_control.clone().map(|program| Arc::new(Script(program)) as Arc<dyn Nodes>);
+        let (kubeconfig, runtime_class) = self.kubeconfig.clone().zip(self.runtime_class.clone())?;
+        let (image_prefix, namespace) = (self.image_prefix.clone(), self.namespace.clone());
+        Some(ClusterTarget { kubeconfig, runtime_class, image_prefix, namespace, nodes })
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cgroup, FORMAT, Fact, Machine, Outcome, Report, Shim, Verdict};
+use crate::ground::Ground;
 use crate::level::Level;
 use crate::profile::{Keyword, Profile};
 
@@ -22,6 +23,7 @@ pub(super) fn report<const N: usize>(shim: &str, results: [Outcome; N]) -> Repor
             architecture: "x86_64".into(),
             cgroup: Cgroup::Hybrid,
             processors: 2,
+            node: Ground::Host,
         },
         started: "2026-01-02T03:04:05Z".into(),
         seconds: 12.5,

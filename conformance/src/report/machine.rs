@@ -3,6 +3,7 @@ use std::{env, fmt, fs, thread};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::ground::Ground;
 
 /// Where a shim was run, as far as it can make a difference.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -17,6 +18,9 @@ pub struct Machine {
     pub cgroup: Cgroup,
     /// How many processors a program may use.
     pub processors: usize,
+    /// Whether it was this machine or a virtual one.
+    #[serde(default)]
+    pub node: Ground,
 }
 
 /// How control groups are mounted.
@@ -34,12 +38,12 @@ pub enum Cgroup {
 }
 
 impl Machine {
-    /// This machine.
+    /// This machine, which is such a one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`](crate::error::ErrorKind::Io) where `/proc` cannot be read.
-    pub fn detect(containerd: Option<&str>) -> Result<Self> {
+    pub fn detect(containerd: Option<&str>, node: Ground) -> Result<Self> {
         let processors = thread::available_parallelism()
             .map_err(|error| Error::io("count the processors that this program may use", error))?;
         Ok(Self {
@@ -48,6 +52,7 @@ impl Machine {
             architecture: env::consts::ARCH.to_owned(),
             cgroup: Cgroup::among(&read("/proc/self/mounts")?),
             processors: processors.get(),
+            node,
         })
     }
 }
@@ -112,7 +117,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_kernel_and_processors() {
-        let machine = Machine::detect(Some("1.7.20")).expect("every Linux has /proc");
+        let machine = Machine::detect(Some("1.7.20"), Ground::Host).expect("every Linux has /proc");
         assert!(!machine.kernel.is_empty() && !machine.kernel.contains('\n'), "{machine:?}");
         assert!(machine.processors > 0, "{machine:?}");
         assert_eq!(machine.containerd.as_deref(), Some("1.7.20"));

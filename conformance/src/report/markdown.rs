@@ -25,6 +25,7 @@ impl Report {
             ("kernel", machine.kernel.clone()),
             ("architecture", format!("{}, {} processors", machine.architecture, machine.processors)),
             ("cgroup", machine.cgroup.to_string()),
+            ("node", machine.node.to_string()),
             ("suite", self.suite.clone()),
             ("started", format!("{}, took {:.0} s", self.started, self.seconds)),
         ];

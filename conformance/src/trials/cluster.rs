@@ -11,6 +11,7 @@ use super::{Ledger, broken, conclude, run, verdict};
 use crate::case::Case;
 use crate::claims::Claims;
 use crate::failure::{Failure, Result};
+use crate::ground::Ground;
 use crate::kube::{Cluster, Private};
 use crate::level::Level;
 use crate::player::Subject;
@@ -101,7 +102,7 @@ impl LazyCluster {
         let lazy = Arc::into_inner(self)?;
         let (cluster, private) = lazy.started.into_inner()?.ok()?;
         let expectations = &lazy.ledger.expectations;
-        let opened = account::opened(None, None, Some(&cluster), expectations).and_then(|mut report| {
+        let opened = account::opened(None, None, Some(&cluster), expectations, Ground::Host).and_then(|mut report| {
             account::add_private(&mut report, &private)?;
             Ok(report)
         });

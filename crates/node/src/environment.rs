@@ -1,6 +1,6 @@
 //! What this machine offers: containerd, runc, the CNI plugins and our rights. The only file of this crate
 //! that reads environment variables: `SHIMMER_CONTAINERD`, a containerd binary or the folder it is in, `PATH`, and
-//! `XDG_CACHE_HOME` or `HOME`, below which Kubernetes is built.
+//! `XDG_CACHE_HOME` or `HOME`, below which Kubernetes and virtual machines are built.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -28,9 +28,7 @@ impl Environment {
         require_root()?;
         let containerd = find_containerd(containerd)?;
         let runc = find("runc").ok_or_else(|| missing("runc", "in PATH"))?;
-        let cni = CNI_FOLDERS.iter().map(Path::new).find(|folder| folder.join("bridge").exists());
-        let cni =
-            cni.ok_or_else(|| missing("the CNI plugins", &format!("in {}", CNI_FOLDERS.join(" or "))))?;
+        let cni = cni_folder()?;
         let folders = [containerd.parent(), runc.parent(), Some(cni)];
         let path =
             env::join_paths(shims.into_iter().chain(folders.into_iter().flatten())).map_err(|error| {
@@ -43,6 +41,35 @@ impl Environment {
         let may_lower_oom_score = has_capability(CAP_SYS_RESOURCE)?;
         Ok(Self { containerd, version, path, cni: cni.to_owned(), may_lower_oom_score })
     }
+}
+
+/// The programs that a node is made of, to be copied to another machine: containerd with its client, its shim and runc,
+/// the CNI plugins, and busybox; each with its place there.
+pub(crate) fn programs() -> Result<Vec<(PathBuf, PathBuf)>> {
+    let containerd = find_containerd(None)?;
+    let beside =
+        |name: &str| containerd.parent().map(|folder| folder.join(name)).filter(|file| is_executable(file));
+    let named = |name: &str| beside(name).or_else(|| find(name)).ok_or_else(|| missing(name, "in PATH"));
+    let others = ["ctr", RUNC_SHIM, "runc"].into_iter().map(named).collect::<Result<Vec<_>>>()?;
+    let busybox = find("busybox").ok_or_else(|| missing("busybox, static,", "in PATH"))?;
+    let placed = |folder: &'static str| {
+        move |file: PathBuf| {
+            let place = Path::new(folder).join(file.file_name().unwrap_or_default());
+            (file, place)
+        }
+    };
+    let cni = cni_folder()?;
+    let plugins = CNI_PLUGINS.iter().map(|plugin| cni.join(plugin)).map(placed(CNI_FOLDERS[1]));
+    let programs = others.into_iter().chain([containerd.clone(), busybox]).map(placed("/usr/bin"));
+    Ok(programs.chain(plugins).collect())
+}
+
+/// The folder in which this user keeps what machines are made of, which any run can make again.
+///
+/// # Errors
+/// [`Environment`](ErrorKind::Environment) for a user without a home.
+pub fn machine_folder() -> Result<PathBuf> {
+    Ok(cache()?.join("machine"))
 }
 
 /// A version of containerd, as far as its configuration depends on it.
@@ -131,7 +158,7 @@ pub(crate) fn program_or_in(name: &str, folders: &str) -> Option<PathBuf> {
 }
 
 /// A node's own PATH, and the folders of the system's programs behind it.
-pub(crate) fn system_path(node: &OsStr) -> Result<OsString> {
+pub(crate) fn extended(node: &OsStr) -> Result<OsString> {
     let folders = env::split_paths(node).chain(env::split_paths(SYSTEM));
     env::join_paths(folders)
         .map_err(|error| Error::new(ErrorKind::Environment, format!("PATH cannot be extended: {error}")))
@@ -156,6 +183,8 @@ const SYSTEM: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 const OLDEST: Version = Version { major: 1, minor: 7 };
 const RUNC_SHIM: &str = "containerd-shim-runc-v2";
 const CNI_FOLDERS: [&str; 3] = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"];
+/// Those that networks of pods are made with.
+const CNI_PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
 const CAP_SYS_RESOURCE: u32 = 24;
 
 fn require_root() -> Result<()> {
@@ -182,10 +211,22 @@ fn find_containerd(given: Option<&Path>) -> Result<PathBuf> {
     Err(Error::new(ErrorKind::Environment, format!("{} is not an executable containerd", file.display())))
 }
 
+fn cni_folder() -> Result<&'static Path> {
+    let folder = CNI_FOLDERS.iter().map(Path::new).find(|folder| folder.join(CNI_PLUGINS[0]).exists());
+    folder.ok_or_else(|| missing("the CNI plugins", &format!("in {}", CNI_FOLDERS.join(" or "))))
+}
+
 /// Looks in PATH, and in the folders of system programs, which a PATH may lack.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    in_folders(&path, program).or_else(|| in_folders("/usr/local/sbin:/usr/sbin:/sbin".as_ref(), program))
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    in_folders(&system_path(), program)
+}
+
+/// PATH, with the folders of system programs, which it may lack.
+pub(crate) fn system_path() -> OsString {
+    let mut path = env::var_os("PATH").unwrap_or_default();
+    path.push(":");
+    path.push(SYSTEM);
+    path
 }
 
 fn in_folders(path: &std::ffi::OsStr, program: &str) -> Option<PathBuf> {

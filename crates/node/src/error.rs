@@ -42,6 +42,8 @@ pub enum ErrorKind {
     Io,
     /// Something of a stopped node still exists; the message lists it.
     Leftovers,
+    /// A virtual machine could not be made, or ended before its command did; the message holds the end of what was said.
+    Machine,
     /// Only a node that was started here can do that, not one that was connected to.
     NotPrivate,
     /// A container description that no OCI runtime could be given.

@@ -42,6 +42,7 @@ mod host;
 mod image;
 mod inspection;
 mod listing;
+pub mod machine;
 mod metrics;
 mod mount;
 mod network;

@@ -91,7 +91,7 @@ impl ClusterNode {
 
     /// Starts a program in the node's namespaces.
     pub(crate) fn start(&self, mut command: Command, log: &Path) -> Result<Companion> {
-        command.env_clear().env("PATH", environment::system_path(&self.node.path()?)?);
+        command.env_clear().env("PATH", environment::extended(&self.node.path()?)?);
         Companion::start(&self.node, command, log)
     }
 

@@ -1,0 +1,27 @@
+#!/node/usr/bin/busybox sh
+# The first program of a machine, in what the kernel has unpacked: /node is to be the root, or to be laid over a Debian's.
+set -e
+export PATH=/node/usr/bin
+b=/node/usr/bin/busybox
+$b mkdir -p /proc /dev
+$b mount -t proc proc /proc
+$b mount -t devtmpfs devtmpfs /dev
+for module in /modules/*; do
+    $b insmod "$module"
+done
+if [ -e /dev/vda ]; then
+    $b mkdir /debian
+    $b mount -t ext4 /dev/vda /debian
+    # Both have links where the other has folders, but not in here.
+    $b cp -a /node/usr/. /debian/usr/
+    $b cp -a /node/etc/. /debian/etc/
+    $b cp -a /node/shimmer /debian/
+    $b umount /proc /dev
+    exec $b switch_root /debian /sbin/init
+fi
+# No process may change its root where that is what the kernel has unpacked; a mount of it will do.
+$b umount /proc /dev
+$b mount -o bind /node /node
+cd /node
+$b mount -o move . /
+exec $b chroot . /shimmer/boot
