@@ -65,9 +65,9 @@ pub enum Target {
 /// Told how far a run has come, by the threads that play.
 pub trait Progress: Sync {
     /// What is going to be made where others are at home.
-    fn announces(&self, text: &str);
+    fn announces(&self, _text: &str) {}
     /// What is waited for before the first case.
-    fn waits(&self, what: &str);
+    fn waits(&self, _what: &str) {}
     /// A case begins: the how-manieth of how many.
     fn begins(&self, id: &str, level: Level, position: usize, total: usize);
     /// A case has ended.
@@ -93,7 +93,8 @@ impl Run {
         let private = self.private(progress)?;
         let cluster = self.cluster(private.as_ref())?;
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
-        let mut report = account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations, self.ground)?;
+        let mut report =
+            account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations, self.ground)?;
         if let Some(private) = &private {
             account::add_private(&mut report, private)?;
         } else if let Some(cluster) = &cluster {
@@ -127,7 +128,9 @@ impl Run {
         let claims = || Claims::of(self.expectations.claims());
         let shim = match &self.shim {
             None => return Ok(None),
-            Some(Target::Binary(binary)) => Shim::start(binary, claims(), self.patience.unwrap_or(PATIENCE)),
+            Some(Target::Binary(binary)) => {
+                Shim::start(binary, claims(), self.patience.unwrap_or(PATIENCE), self.ground)
+            }
             Some(Target::Serving(runtime, socket)) => Shim::connect(runtime, socket, claims()),
         };
         shim.map(Some).map_err(unusable)

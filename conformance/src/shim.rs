@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::PATIENCE;
 use crate::claims::Claims;
 use crate::failure::{Failure, Result};
+use crate::ground::Ground;
 use crate::images::{self, Form};
 use crate::starts::{Starts, Turn};
 
@@ -39,12 +40,12 @@ pub(crate) const REFERENCE: &str = "runc";
 
 impl Shim {
     /// Starts a private containerd that finds `binary` and no other shim of its folder. No call to it may take longer
-    /// than `patience`.
+    /// than `patience`. On ground with systemd, that makes the cgroups of pods.
     ///
     /// # Errors
     ///
     /// Those of [`Node`], and where `binary` is not called `containerd-shim-<name>-<version>`.
-    pub(crate) fn start(binary: &Path, claims: Claims, patience: Duration) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, claims: Claims, patience: Duration, ground: Ground) -> Result<Self> {
         let folder = TempDir::new()?;
         let file = binary.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (name, version) = named(file)
@@ -52,7 +53,8 @@ impl Shim {
         let binary = fs::canonicalize(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
         // Not resolved further: a shim may look at the name by which it is called.
         symlink(&binary, folder.path().join(file))?;
-        let node = Node::builder().shims(folder.path()).memory().patience(patience).start()?;
+        let builder = Node::builder().shims(folder.path()).memory().patience(patience);
+        let node = builder.systemd(ground == Ground::VmSystemd).start()?;
         let runtime = format!("io.containerd.{name}.{version}");
         Ok(Self {
             patience,

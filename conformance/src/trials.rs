@@ -171,7 +171,7 @@ impl LazyShim {
 
     fn started(&self) -> std::result::Result<&Shim, Failed> {
         let claims = || Claims::parse(self.ledger.expectations.claims());
-        let start = || claims().and_then(|claims| Shim::start(&self.binary, claims, PATIENCE));
+        let start = || claims().and_then(|claims| Shim::start(&self.binary, claims, PATIENCE, Ground::Host));
         let shim = self.shim.get_or_init(|| start().map_err(|Failure(why)| why));
         shim.as_ref().map_err(|why| format!("the private containerd did not start: {why}").into())
     }

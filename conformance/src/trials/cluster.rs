@@ -102,10 +102,11 @@ impl LazyCluster {
         let lazy = Arc::into_inner(self)?;
         let (cluster, private) = lazy.started.into_inner()?.ok()?;
         let expectations = &lazy.ledger.expectations;
-        let opened = account::opened(None, None, Some(&cluster), expectations, Ground::Host).and_then(|mut report| {
-            account::add_private(&mut report, &private)?;
-            Ok(report)
-        });
+        let opened =
+            account::opened(None, None, Some(&cluster), expectations, Ground::Host).and_then(|mut report| {
+                account::add_private(&mut report, &private)?;
+                Ok(report)
+            });
         let name = cluster.runtime_class.clone();
         let ended = cluster.close().and_then(|()| private.stop());
         Some((opened, account::remains(&name, Level::Kube, ended, expectations)))

@@ -46,6 +46,16 @@ impl NodeBuilder {
         self
     }
 
+    /// Lets systemd make the cgroups of pods, as kubeadm's nodes do: `SystemdCgroup = true`, for every handler.
+    ///
+    /// systemd knows processes by the ids that it sees. So such a node has no PID namespace; its processes are kept together,
+    /// and ended, by their cgroups.
+    #[must_use]
+    pub fn systemd(mut self, systemd: bool) -> Self {
+        self.0.systemd = systemd;
+        self
+    }
+
     /// How long any call to containerd may take, and with it the shim behind it; ten minutes without it.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -62,7 +72,7 @@ impl NodeBuilder {
     /// Starts the node; returns when containerd serves.
     ///
     /// # Errors
-    /// [`Environment`](crate::ErrorKind::Environment) where a program or a right is missing,
+    /// [`Environment`](crate::ErrorKind::Environment) where a program or a right is missing, or systemd,
     /// [`Daemon`](crate::ErrorKind::Daemon) with the end of containerd's log where it ends or does not serve.
     pub fn start(&self) -> Result<Node> {
         let (daemon, client) = Daemon::start(&self.0)?;
@@ -79,6 +89,7 @@ impl Default for NodeBuilder {
             sandbox_image,
             in_memory: false,
             member: None,
+            systemd: false,
             patience: LIMIT,
         })
     }

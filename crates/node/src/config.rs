@@ -18,6 +18,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) bridge: &'a str,
     /// The network of pods; without one, the node makes up its own.
     pub(crate) pods: Option<&'a str>,
+    /// Whether systemd makes the cgroups of pods.
+    pub(crate) systemd: bool,
 }
 
 impl Settings<'_> {
@@ -89,7 +91,11 @@ impl Settings<'_> {
     }
 
     fn runtimes(&self) -> Value {
-        let runtime = |kind: String| json!({ "runtime_type": kind });
+        let runtime = |kind: String| {
+            let plain = json!({ "runtime_type": kind });
+            let with_systemd = json!({ "runtime_type": kind, "options": { "SystemdCgroup": true } });
+            if self.systemd { with_systemd } else { plain }
+        };
         let mut runtimes = Map::from_iter([("runc".to_owned(), runtime("io.containerd.runc.v2".into()))]);
         for handler in self.handlers {
             runtimes.insert(handler.clone(), runtime(format!("io.containerd.{handler}.v1")));
@@ -128,6 +134,10 @@ mod tests {
     use super::*;
 
     fn config(major: u32, minor: u32) -> toml::Table {
+        config_with(major, minor, false)
+    }
+
+    fn config_with(major: u32, minor: u32, systemd: bool) -> toml::Table {
         let environment = Environment {
             containerd: "/usr/bin/containerd".into(),
             version: Version { major, minor },
@@ -143,6 +153,7 @@ mod tests {
             sandbox_image: "localhost/pause:1",
             bridge: "bridge0",
             pods: None,
+            systemd,
         };
         settings.containerd().expect("a configuration").parse().expect("it is TOML")
     }
@@ -169,6 +180,20 @@ mod tests {
         assert!(
             self::config(2, 0)["plugins"]["io.containerd.cri.v1.runtime"]["cni"].get("bin_dirs").is_none()
         );
+    }
+
+    #[test]
+    fn tells_every_runtime_who_makes_cgroups() {
+        for (major, plugin) in [(1, "io.containerd.grpc.v1.cri"), (2, "io.containerd.cri.v1.runtime")] {
+            for handler in ["runc", "wasmtime"] {
+                let option = |systemd| {
+                    let config = config_with(major, 7, systemd);
+                    let runtime = &config["plugins"][plugin]["containerd"]["runtimes"][handler];
+                    runtime.get("options").and_then(|options| options["SystemdCgroup"].as_bool())
+                };
+                assert_eq!((option(true), option(false)), (Some(true), None), "{handler} under {major}");
+            }
+        }
     }
 
     #[test]

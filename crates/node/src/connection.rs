@@ -98,7 +98,7 @@ impl Connection {
         let names = std::mem::take(&mut *self.own_images());
         let removed = names.iter().map(|name| image::remove(&self.client, name));
         let removed = removed.fold(Ok(()), Result::and);
-        if !self.traces.estate().remove() {
+        if !self.traces.estate(false).remove() {
             return Err(self.traces.remains(&self.traces.leftovers()?));
         }
         removed

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::config::{CNI, SOCKET, Settings};
-use crate::environment::{Environment, runtime_handlers};
+use crate::environment::{self, Environment, runtime_handlers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guardian::{Guardian, View};
+use crate::guardian::{Fence, Guardian, View};
 use crate::process::{self, Process};
 use crate::traces::Traces;
 
@@ -29,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) in_memory: bool,
     /// What a node of a cluster has besides.
     pub(crate) member: Option<Member>,
+    /// Whether systemd makes the cgroups of pods.
+    pub(crate) systemd: bool,
     /// How long containerd may take to answer a call.
     pub(crate) patience: Duration,
 }
@@ -53,6 +55,7 @@ pub(crate) struct Daemon {
     /// PATH of the node's programs.
     pub(crate) path: OsString,
     guardian: Guardian,
+    systemd: bool,
     log: File,
     restart: Mutex<()>,
 }
@@ -62,6 +65,9 @@ impl Daemon {
     pub(crate) fn start(options: &Options) -> Result<(Self, Client)> {
         let shims = options.shims.as_deref().map(absolute).transpose()?;
         let environment = Environment::detect(options.containerd.as_deref(), shims.as_deref())?;
+        if options.systemd {
+            environment::require_systemd()?;
+        }
         let handlers = shims.as_deref().map(runtime_handlers).transpose()?.unwrap_or_default();
         let folder = tempfile::Builder::new()
             .prefix("shimmer-")
@@ -75,11 +81,11 @@ impl Daemon {
             sandbox_image: &options.sandbox_image,
             bridge: &traces.bridge(),
             pods: options.member.as_ref().map(|member| member.pods.as_str()),
+            systemd: options.systemd,
         };
         write(&folder.path().join(CONFIG), &settings.containerd()?)?;
         write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
-        let view = view(options, folder.path())?;
-        let mut daemon = Self::spawn(&environment, folder, traces, view)?;
+        let mut daemon = Self::spawn(&environment, folder, traces, options)?;
         let client = daemon.ready()?.limited(options.patience);
         daemon.version = client.version()?;
         Ok((daemon, client))
@@ -91,7 +97,7 @@ impl Daemon {
         let _one_at_a_time = self.restart.lock().unwrap_or_else(PoisonError::into_inner);
         let config = self.folder.join(CONFIG);
         let is_containerd = |process: &Process| process.args.iter().any(|arg| Path::new(arg) == config);
-        let processes = process::below(self.guardian())?;
+        let processes = self.processes()?;
         let containerd = processes.iter().find(|process| is_containerd(process));
         let containerd = containerd.ok_or_else(|| self.failed("is not there to be restarted"))?;
         self.guardian
@@ -122,14 +128,20 @@ impl Daemon {
 
     /// The first process of the node, by which others enter its namespaces.
     pub(crate) fn init(&self) -> Result<u32> {
-        let processes = process::below(self.guardian())?;
+        let processes = self.processes()?;
         let init = processes.iter().find(|process| process.node_pid == 1);
         init.map(|process| process.pid).ok_or_else(|| self.failed("has ended with its node"))
     }
 
-    /// The process that ends the node when this one is gone.
-    pub(crate) fn guardian(&self) -> u32 {
-        self.guardian.id()
+    /// The processes of the node.
+    pub(crate) fn processes(&self) -> Result<Vec<Process>> {
+        process::below(self.guardian.id(), self.guardian.shares_ids())
+    }
+
+    /// The cgroup that pods are put in, as CRI is told.
+    pub(crate) fn pods(&self) -> String {
+        // A slice is what systemd makes, and any other path what a runtime makes by itself.
+        if self.systemd { self.traces.slice() } else { format!("/{}", self.traces.name()) }
     }
 
     /// Ends everything and waits for it.
@@ -137,11 +149,12 @@ impl Daemon {
         self.guardian.stop().map(drop).map_err(|error| Error::io("wait for the node's guardian", error))
     }
 
-    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, view: View) -> Result<Self> {
+    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, options: &Options) -> Result<Self> {
         let path = folder.path().join("log");
         let describe = |error| Error::io(format!("open {}", path.display()), error);
         let written = File::options().create(true).append(true).open(&path).map_err(describe)?;
         let log = File::open(&path).map_err(describe)?;
+        let view = view(options, folder.path())?;
         let mut command = Command::new(&environment.containerd);
         command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
         // containerd hands its environment on to the shims.
@@ -153,12 +166,15 @@ impl Daemon {
         }
         let errors = written.try_clone().map_err(describe)?;
         command.current_dir("/").stdin(Stdio::null()).stdout(written).stderr(errors);
-        let guardian = Guardian::start(command, traces.estate(), view).map_err(|error| {
+        let estate = traces.estate(options.systemd);
+        let fence = if options.systemd { fence(&traces)? } else { Fence::Namespace };
+        let guardian = Guardian::start(command, estate, view, fence).map_err(|error| {
             let containerd = environment.containerd.display();
             Error::io(format!("start {containerd} in namespaces of its own"), error)
         })?;
-        let (restart, path) = (Mutex::default(), environment.path.clone());
-        Ok(Self { folder: folder.keep(), traces, version: String::new(), path, guardian, log, restart })
+        let (systemd, restart, path) = (options.systemd, Mutex::default(), environment.path.clone());
+        let version = String::new();
+        Ok(Self { folder: folder.keep(), traces, version, path, guardian, systemd, log, restart })
     }
 
     #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
@@ -184,6 +200,12 @@ impl Daemon {
         let log = tail.unwrap_or_else(|error| error.to_string());
         Error::new(ErrorKind::Daemon, format!("containerd {what}; its log ends with:\n{log}"))
     }
+}
+
+/// The cgroups that keep a node together: its own, in which its containers are as well, and one in there for the rest.
+fn fence(traces: &Traces) -> Result<Fence> {
+    let all = Path::new("/sys/fs/cgroup").join(traces.name());
+    Ok(Fence::Cgroups(c_string(&all)?, c_string(&all.join("daemon"))?))
 }
 
 /// Not the folder that the environment names: sockets below the node's folder must have short paths.

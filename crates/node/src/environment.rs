@@ -197,6 +197,17 @@ fn require_root() -> Result<()> {
     ))
 }
 
+/// Cgroups of version 2 alone are what systemd can be asked for.
+pub(crate) fn require_systemd() -> Result<()> {
+    let is_version_2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    if is_version_2 && Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    let message =
+        "systemd is to make the cgroups of pods, which takes a machine that it runs on, with cgroup v2 alone";
+    Err(Error::new(ErrorKind::Environment, message))
+}
+
 fn find_containerd(given: Option<&Path>) -> Result<PathBuf> {
     let named = given.map(Path::to_owned).or_else(|| env::var_os("SHIMMER_CONTAINERD").map(PathBuf::from));
     let Some(named) = named else {

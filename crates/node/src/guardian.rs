@@ -14,20 +14,28 @@
 //! owner ── guardian ── init (PID 1 of the node: reaps) ── containerd, shims, containers
 //! ```
 //!
+//! systemd takes process ids for those of its own namespace. Where it makes cgroups for the node, the node has no PID
+//! namespace: its processes are in cgroups of the node's, by which the kernel kills them, and orphans become
+//! children of init and then of the guardian, which waits for the last one.
+//!
 //! containerd may be restarted under its shims: the owner writes a byte into the same pipe before it kills
 //! containerd, and init, which finds that byte, forks a containerd again where it would have ended the node.
 //!
 //! The guardian is forked from a program with threads, so it does not allocate and takes no lock.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::{self, PipeReader, PipeWriter, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::fs::{CWD, Mode, OFlags, mkdir, open, openat};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_change,
+    move_mount, open_tree,
+};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, wait, waitpid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
@@ -39,19 +47,34 @@ pub(crate) struct Guardian {
     id: u32,
     child: Mutex<Child>,
     lifeline: Option<PipeWriter>,
+    fence: Fence,
+}
+
+/// What keeps the processes of a node together.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Fence {
+    /// A PID namespace.
+    Namespace,
+    /// These cgroups: one that is made for all, and below it one for containerd and the shims.
+    Cgroups(CString, CString),
 }
 
 impl Guardian {
     /// Runs `command` inside a node of its own. Everything of `estate` is removed once the command has ended or
     /// the owner has.
-    pub(crate) fn start(mut command: Command, estate: Estate, view: View) -> io::Result<Self> {
+    pub(crate) fn start(mut command: Command, estate: Estate, view: View, fence: Fence) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
-        let plan = Plan { estate, view, lifeline: reader };
+        let plan = Plan { estate, view, lifeline: reader, fence: fence.clone() };
         // SAFETY: the closure runs between fork and exec. It makes system calls on memory prepared before the
         // fork; it neither allocates nor takes a lock, as the module docs promise.
         unsafe { command.pre_exec(move || plan.carry_out()) };
         let child = command.spawn()?;
-        Ok(Self { id: child.id(), child: Mutex::new(child), lifeline: Some(lifeline) })
+        Ok(Self { id: child.id(), child: Mutex::new(child), lifeline: Some(lifeline), fence })
+    }
+
+    /// Whether the processes of the node count themselves as this machine does.
+    pub(crate) fn shares_ids(&self) -> bool {
+        self.fence != Fence::Namespace
     }
 
     /// The guardian's process id.
@@ -103,6 +126,7 @@ struct Plan {
     estate: Estate,
     view: View,
     lifeline: PipeReader,
+    fence: Fence,
 }
 
 impl Plan {
@@ -110,11 +134,18 @@ impl Plan {
     /// that becomes it after a restart. A restart that cannot execute it can tell nobody, and ends the node.
     fn carry_out(&self) -> io::Result<()> {
         rustix::process::setsid()?;
-        unshare(UnshareFlags::NEWPID)?;
+        match self.fence {
+            Fence::Namespace => unshare(UnshareFlags::NEWPID)?,
+            Fence::Cgroups(..) => adopt_orphans()?,
+        }
         if let Some(init) = fork()? {
             self.guard(init);
         }
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        if let Fence::Cgroups(all, own) = &self.fence {
+            adopt_orphans()?;
+            join(all, own)?;
+        }
         unshare(UnshareFlags::NEWNS)?;
         if self.view.network {
             unshare(UnshareFlags::NEWNET)?;
@@ -133,8 +164,17 @@ impl Plan {
         mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
         mount_change(c"/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?;
         let quiet = MountFlags::NOSUID | MountFlags::NODEV;
+        let of_systemd = self.estate.slice.is_some();
+        // Both before they are hidden.
+        let kept =
+            if of_systemd { [Some(copy(c"/run/systemd")?), Some(copy(c"/run/dbus")?)] } else { [None, None] };
         mount(c"proc", c"/proc", c"proc", quiet | MountFlags::NOEXEC, None)?;
         mount(c"tmpfs", c"/run", c"tmpfs", quiet, Some(c"mode=755"))?;
+        for (place, tree) in [c"/run/systemd", c"/run/dbus"].into_iter().zip(kept) {
+            let Some(tree) = tree else { continue };
+            mkdir(place, Mode::from_raw_mode(0o755))?;
+            move_mount(&tree, c"", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+        }
         for folder in &self.view.empty {
             mount(c"tmpfs", folder.as_c_str(), c"tmpfs", MountFlags::empty(), Some(c"mode=700"))?;
         }
@@ -151,8 +191,16 @@ impl Plan {
             while let Err(rustix::io::Errno::INTR) = poll(&mut ends, None) {}
         }
         self.estate.thaw();
+        if self.fence != Fence::Namespace {
+            self.estate.kill();
+        }
         let _already_ended = kill_process(init, Signal::KILL);
         while let Err(rustix::io::Errno::INTR) = waitpid(Some(init), WaitOptions::empty()) {}
+        // Orphans that have come here: there are none where a namespace has ended with its first process.
+        while let Ok(_) | Err(rustix::io::Errno::INTR) = wait(WaitOptions::empty()) {}
+        if let Some(slice) = &self.estate.slice {
+            stop_unit(slice);
+        }
         exit(i32::from(!self.estate.remove()))
     }
 
@@ -205,6 +253,43 @@ fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
     // SAFETY: the calling process is a fresh fork with one thread; no flag that is used here shares or unshares
     // descriptors.
     unsafe { unshare_unsafe(flags) }
+}
+
+/// Makes the calling process the parent of what its descendants leave behind.
+fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Makes both cgroups, and enters the inner one.
+fn join(all: &CStr, own: &CStr) -> rustix::io::Result<()> {
+    for cgroup in [all, own] {
+        mkdir(cgroup, Mode::from_raw_mode(0o755))?;
+    }
+    let cgroup = open(own, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let processes = openat(&cgroup, c"cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(&processes, b"0").map(drop)
+}
+
+/// A mount of the same files, which is nowhere yet.
+fn copy(path: &CStr) -> rustix::io::Result<OwnedFd> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(CWD, path, flags)
+}
+
+/// Lets systemd forget a unit, and end what is in it. Where that fails, removing its cgroup will tell.
+fn stop_unit(unit: &CStr) {
+    let (program, verb) = (c"/usr/bin/systemctl", c"stop");
+    match fork() {
+        Ok(None) => {
+            let arguments = [program.as_ptr(), verb.as_ptr(), unit.as_ptr(), std::ptr::null()];
+            // SAFETY: both are strings that end with a zero, and the list of them ends with a null pointer.
+            unsafe { libc::execv(program.as_ptr(), arguments.as_ptr()) };
+            exit(1)
+        }
+        Ok(child) => while let Err(rustix::io::Errno::INTR) = waitpid(child, WaitOptions::empty()) {},
+        Err(_) => {}
+    }
 }
 
 /// The child's id in the parent, nothing in the child.

@@ -144,9 +144,7 @@ impl Node {
     pub fn cri(&self) -> Result<Cri> {
         let (client, logs) = (Arc::clone(&self.client), self.host.folder().join("pods"));
         match &self.host {
-            Host::Private(daemon) => {
-                Cri::new(client, logs, Some(daemon.traces.name().to_owned())).with_pause_image()
-            }
+            Host::Private(daemon) => Cri::new(client, logs, Some(daemon.pods())).with_pause_image(),
             Host::Foreign(_) => Ok(Cri::new(client, logs, None)),
         }
     }
@@ -214,7 +212,7 @@ impl Node {
 
     /// The processes of the node: containerd, the shims and those in containers.
     pub fn processes(&self) -> Result<Vec<Process>> {
-        process::below(self.host.private("processes are known")?.guardian())
+        self.host.private("processes are known")?.processes()
     }
 
     /// All that containerd and the shims have logged.

@@ -264,14 +264,15 @@ fn script(command: &[OsString]) -> Vec<u8> {
     script
 }
 
+/// What a kernel says after it has given up tells nothing of why.
 fn early(said: &str) -> Error {
-    let lines: Vec<&str> = said.lines().collect();
+    let lines: Vec<&str> = said.lines().take_while(|line| !line.contains(" Call Trace:")).collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
     let message = format!("the virtual machine ended before its command did; at last it said\n    {tail}");
     Error::new(ErrorKind::Machine, message)
 }
 
-const TAIL: usize = 40;
+const TAIL: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -282,6 +283,15 @@ mod tests {
         let words = ["sh", "-c", "echo \"$HOME\" 'it''s'", ""].map(OsString::from);
         let expected = "exec 'sh' '-c' 'echo \"$HOME\" '\\''it'\\'''\\''s'\\''' ''\n";
         assert_eq!(String::from_utf8_lossy(&script(&words)), expected);
+    }
+
+    #[test]
+    fn a_machine_that_ends_early_says_why() {
+        let said = "mount: no such disk\n[ 1.2] Kernel panic\n[ 1.3] Call Trace:\n[ 1.4]  panic+0x118\n";
+        let error = early(said);
+        assert_eq!(*error.kind(), ErrorKind::Machine);
+        let sentence = error.to_string();
+        assert!(sentence.ends_with("mount: no such disk\n    [ 1.2] Kernel panic"), "{sentence}");
     }
 
     #[test]

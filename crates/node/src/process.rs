@@ -23,8 +23,8 @@ pub struct Process {
     pub args: Vec<String>,
 }
 
-/// All processes below `guardian`, which is not one of them.
-pub(crate) fn below(guardian: u32) -> Result<Vec<Process>> {
+/// All processes below `guardian`, which is not one of them; `shared` says that they count themselves as it does.
+pub(crate) fn below(guardian: u32, shared: bool) -> Result<Vec<Process>> {
     let entries = fs::read_dir("/proc").map_err(|error| Error::io("list /proc", error))?;
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     // One that ends meanwhile has no status any more, and is none.
@@ -40,7 +40,7 @@ pub(crate) fn below(guardian: u32) -> Result<Vec<Process>> {
         }
         false
     };
-    let depth = all.get(&guardian).map_or(0, |status| status.ids.len());
+    let depth = all.get(&guardian).map_or(0, |status| status.ids.len()).saturating_sub(shared.into());
     let mut found: Vec<_> = all
         .iter()
         .filter(|(pid, _)| is_below(**pid))

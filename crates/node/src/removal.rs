@@ -22,6 +22,8 @@ pub(crate) struct Estate {
     pub(crate) cgroups: Vec<CString>,
     /// The network bridge that CNI makes for pods.
     pub(crate) bridge: CString,
+    /// The slice that systemd made, if it makes the cgroups of pods; it is among the cgroups as well.
+    pub(crate) slice: Option<CString>,
 }
 
 impl Estate {
@@ -29,6 +31,18 @@ impl Estate {
     pub(crate) fn thaw(&self) {
         for cgroup in &self.cgroups {
             thaw(CWD, cgroup);
+        }
+    }
+
+    /// Kills all processes in the cgroups, where the kernel can: on version 2.
+    pub(crate) fn kill(&self) {
+        for cgroup in &self.cgroups {
+            let Ok(cgroup) = openat(CWD, cgroup, FOLDER, Mode::empty()) else { continue };
+            let Ok(kill) = openat(&cgroup, c"cgroup.kill", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+            else {
+                continue;
+            };
+            let _already_dead = rustix::io::write(&kill, b"1");
         }
     }
 
@@ -119,7 +133,7 @@ mod tests {
             std::os::unix::fs::symlink(outside.path(), folder.join("link")).expect("a link");
         }
         let folder = CString::new(root.as_os_str().as_bytes()).expect("no zero byte");
-        let estate = Estate { folder, cgroups: Vec::new(), bridge: c"shimmer-none".into() };
+        let estate = Estate { folder, cgroups: Vec::new(), bridge: c"shimmer-none".into(), slice: None };
         assert!(estate.remove(), "everything is gone");
         assert!(!root.exists(), "the folder is gone");
         assert!(kept.exists(), "a file behind a link is not");

@@ -15,6 +15,7 @@ use crate::removal::Estate;
 pub struct Traces {
     name: String,
     folder: PathBuf,
+    /// The node's own, and the slice of its pods where systemd makes cgroups.
     cgroups: Vec<PathBuf>,
 }
 
@@ -26,7 +27,7 @@ impl Traces {
     /// [`Io`](crate::ErrorKind::Io) where `/proc` cannot be read.
     pub fn of(folder: &Path) -> Result<Self> {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let cgroups = cgroups(&name)?;
+        let cgroups = [cgroups(&name)?, cgroups(&slice(&name))?].concat();
         Ok(Self { name, folder: folder.to_owned(), cgroups })
     }
 
@@ -35,18 +36,24 @@ impl Traces {
         &self.name
     }
 
+    /// The name of the slice in which systemd puts the node's pods.
+    pub(crate) fn slice(&self) -> String {
+        slice(&self.name)
+    }
+
     /// The name of the bridge that CNI makes; the kernel allows 15 bytes.
     pub(crate) fn bridge(&self) -> String {
         self.name.replace("shimmer", "shm")
     }
 
-    /// What a guardian has to remove.
-    pub(crate) fn estate(&self) -> Estate {
+    /// What a guardian has to remove, which systemd may have made.
+    pub(crate) fn estate(&self, systemd: bool) -> Estate {
         let name = |path: &Path| CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
         Estate {
             folder: name(&self.folder),
             cgroups: self.cgroups.iter().map(|cgroup| name(cgroup)).collect(),
             bridge: CString::new(self.bridge()).unwrap_or_default(),
+            slice: systemd.then(|| name(Path::new(&self.slice()))),
         }
     }
 
@@ -79,7 +86,11 @@ impl Traces {
         let processes = fs::read_dir("/proc").map_err(|error| Error::io("list /proc", error))?;
         let ids = processes.flatten().filter_map(|process| process.file_name().into_string().ok());
         for process in ids.filter(|name| name.parse::<u32>().is_ok()) {
-            let is_ours = |file: &&str| names(&process, file, &self.name) && names(&process, file, id);
+            let scope = format!("cri-containerd-{id}.scope");
+            let is_ours = |file: &&str| {
+                let is_of_container = names(&process, file, id) || names(&process, file, &scope);
+                is_of_container && (names(&process, file, &self.name) || names(&process, file, &self.slice()))
+            };
             let file = ["cgroup", "cmdline", "mountinfo"].into_iter().find(is_ours);
             found.extend(file.map(|file| said(&process, file, id)));
         }
@@ -121,11 +132,17 @@ impl Traces {
     fn process(&self, id: &str) -> Option<String> {
         let names_us = |file: &str| {
             let content = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
-            content.windows(self.name.len()).any(|part| part == self.name.as_bytes())
+            let has = |name: &str| content.windows(name.len()).any(|part| part == name.as_bytes());
+            has(&self.name) || has(&self.slice())
         };
         let file = ["cgroup", "cmdline", "environ", "mountinfo"].into_iter().find(|file| names_us(file))?;
         Some(said(id, file, &self.name))
     }
+}
+
+/// A slice that is in no other: a dash in its name would put it into one.
+fn slice(name: &str) -> String {
+    format!("{}.slice", name.replace('-', "_"))
 }
 
 /// Whether a file of a process has the word `name`. One that ends meanwhile has no files any more.

@@ -92,7 +92,7 @@ impl PodSpec {
             labels: self.labels.clone(),
             annotations: self.annotations.clone(),
             linux: Some(LinuxPodSandboxConfig {
-                cgroup_parent: cri.parent.as_ref().map(|parent| format!("/{parent}")).unwrap_or_default(),
+                cgroup_parent: cri.parent.clone().unwrap_or_default(),
                 security_context: Some(security),
                 ..LinuxPodSandboxConfig::default()
             }),

@@ -12,11 +12,12 @@ done
 if [ -e /dev/vda ]; then
     $b mkdir /debian
     $b mount -t ext4 /dev/vda /debian
-    # Both have links where the other has folders, but not in here.
-    $b cp -a /node/usr/. /debian/usr/
-    $b cp -a /node/etc/. /debian/etc/
-    $b cp -a /node/shimmer /debian/
-    $b umount /proc /dev
+    # From inside, so that links lead to what they mean: the C library replaces Debian's.
+    $b mount -o bind /node /debian/mnt
+    for folder in usr etc shimmer; do
+        $b chroot /debian /mnt/usr/bin/busybox cp -a /mnt/$folder /
+    done
+    $b umount /debian/mnt /proc /dev
     exec $b switch_root /debian /sbin/init
 fi
 # No process may change its root where that is what the kernel has unpacked; a mount of it will do.
