@@ -19,6 +19,7 @@ mod builder;
 mod certificates;
 mod cgroups;
 mod control;
+mod dns;
 mod gate;
 mod go;
 mod member;

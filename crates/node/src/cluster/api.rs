@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use k8s_openapi::api::core::v1::{Node, Service, ServiceAccount};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::node::v1::{Overhead, RuntimeClass};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Api as Objects, ListParams, ObjectMeta, PostParams};
@@ -14,6 +16,7 @@ use kube::{Client, Config};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cluster::control::unreachable;
+use crate::cluster::dns;
 use crate::cluster::member::ClusterNode;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -61,6 +64,23 @@ impl Api {
             made.map_err(|error| unreachable(&format!("makes no RuntimeClass {handler}"), error))?;
         }
         Ok(())
+    }
+
+    /// Lets pods resolve names, by a server on `node`. It waits for the namespace, which a new API server makes by itself.
+    pub(crate) fn make_dns(&self, node: Ipv4Addr, patience: Duration) -> Result<()> {
+        let services = Objects::<Service>::namespaced(self.client.clone(), dns::NAMESPACE);
+        let slices = Objects::<EndpointSlice>::namespaced(self.client.clone(), dns::NAMESPACE);
+        let params = PostParams::default();
+        self.until(
+            "makes no Service for names",
+            patience,
+            || Ok(()),
+            || async {
+                let service = services.create(&params, &dns::service()).await;
+                service.map(drop).or_else(unless_it_is_there)?;
+                slices.create(&params, &dns::endpoints(node)).await.map(|_| true)
+            },
+        )
     }
 
     /// Repeats a question until the answer is yes. One that fails is asked again: a server that starts refuses at first.
@@ -111,6 +131,13 @@ async fn client(kubeconfig: &str) -> Result<Client> {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| invalid(&error))?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     Client::try_from(config.map_err(|error| invalid(&error))?).map_err(|error| invalid(&error))
+}
+
+fn unless_it_is_there(error: kube::Error) -> kube::Result<()> {
+    match error {
+        kube::Error::Api(status) if status.is_already_exists() => Ok(()),
+        error => Err(error),
+    }
 }
 
 fn http_request(path: &str) -> kube::Result<http::Request<Vec<u8>>> {

@@ -85,6 +85,7 @@ impl ClusterBuilder {
             node.join(&programs, &folder.join(control::INSIDE))?;
         }
         api.make_runtime_classes(&handlers)?;
+        api.make_dns(network::address(1), PATIENCE)?;
         api.wait_for_nodes(&nodes, PATIENCE)?;
         Ok(Cluster { _gate: gate, api, _control: control, nodes, programs, folder })
     }

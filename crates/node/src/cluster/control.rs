@@ -1,4 +1,4 @@
-//! The control plane, in the first node: etcd, the API server, the controllers and the scheduler.
+//! The control plane, in the first node: etcd, the API server, the controllers, the scheduler and CoreDNS.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cluster::certificates::{
     ACCOUNTS, ACCOUNTS_PUBLIC, AUTHORITY, CERTIFICATE, Certificates, KEY, TOKENS,
 };
+use crate::cluster::dns;
 use crate::cluster::member::ClusterNode;
 use crate::cluster::network::{self, API_SERVICE, SERVICES};
 use crate::cluster::programs::Programs;
@@ -40,6 +41,7 @@ impl Control {
         let certificates = Certificates::make(folder, &names)?;
         let inside = kubeconfig(&format!("https://{address}:{PORT}"), &certificates);
         write(&folder.join(INSIDE), &inside)?;
+        write(&folder.join(COREFILE), &dns::corefile(&folder.join(INSIDE)))?;
         let start = |name: &str, arguments: Vec<String>| {
             let mut command = Command::new(programs.program(name));
             command.args(arguments);
@@ -50,6 +52,7 @@ impl Control {
             start("kube-apiserver", api_server(folder, &address))?,
             start("kube-controller-manager", controllers(folder))?,
             start("kube-scheduler", scheduler(folder))?,
+            start("coredns", vec![format!("-conf={}", folder.join(COREFILE).display())])?,
         ];
         Ok((Self(parts), certificates))
     }
@@ -140,6 +143,7 @@ fn scheduler(folder: &Path) -> Vec<String> {
     ]
 }
 
+const COREFILE: &str = "Corefile";
 const ETCD: &str = "http://127.0.0.1:2379";
 
 /// A control plane that cannot be reached any more, in the words of whoever waited for it.

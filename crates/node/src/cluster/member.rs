@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cluster::cgroups;
 use crate::cluster::control::FEATURES;
+use crate::cluster::dns;
 use crate::cluster::network::{self, ALL_PODS};
 use crate::cluster::programs::Programs;
 use crate::companion::Companion;
@@ -158,6 +159,9 @@ impl ClusterNode {
             "containerRuntimeEndpoint": format!("unix://{}", self.node.socket().display()),
             "podLogsDir": folder.join("pods").display().to_string(),
             "volumePluginDir": folder.join("volume-plugins").display().to_string(),
+            "clusterDNS": [dns::ADDRESS],
+            "clusterDomain": dns::DOMAIN,
+            // No pod learns the names that this machine asks.
             "resolvConf": "",
             "failCgroupV1": false,
             "failSwapOn": false,
