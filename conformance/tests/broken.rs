@@ -177,6 +177,8 @@ fn make_writable(spec: &mut Value) {
 struct Quiet;
 
 impl Progress for Quiet {
+    fn announces(&self, _text: &str) {}
+
     fn begins(&self, _: &str, _: Level, _: usize, _: usize) {}
 
     fn ended(&self, _: &Outcome) {}

@@ -2,6 +2,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use libcgroups::common::{CgroupConfig, CgroupManager, ControllerOpt, create_cgroup_manager};
 use libcontainer::container::Container;
@@ -170,12 +171,10 @@ pub(crate) fn exec(
     let spec = Spec::load(container.bundle().join("config.json")).map_err(failed)?;
     let seccomp = spec.linux().as_ref().and_then(|linux| linux.seccomp().clone());
     let folder = request.process.parent().unwrap_or_else(|| Path::new("/"));
-    let name = request.process.with_extension("console");
-    let name = name.file_name().and_then(|name| name.to_str()).unwrap_or("console");
     let (pid, console) = insist(|attempt| {
         let workload = Workload::new(Rc::clone(connection), Rc::clone(estate), &request.id, seccomp.clone())
             .late(attempt);
-        let console = console(request.terminal, folder, name)?;
+        let console = console(request.terminal, folder, &next_console())?;
         let builder =
             builder(&request.id, &request.state, workload, console.as_ref(), request.streams, &streams)?;
         let built = builder.as_tenant().with_detach(true).with_process(Some(&request.process)).build();
@@ -227,6 +226,12 @@ fn builder(
         return Ok(builder.with_stdin(stdin).with_stdout(stdout).with_stderr(stderr));
     };
     Ok(builder.with_console_socket(Some(console.path())))
+}
+
+/// A name that no other exec's terminal has. That of the exec itself may be longer than a socket's: the kubelet's ids are.
+fn next_console() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("console-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 fn console(wanted: bool, folder: &Path, name: &str) -> std::io::Result<Option<Console>> {

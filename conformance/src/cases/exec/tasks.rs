@@ -25,6 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
             Case::task("exec/user-of-its-own", guest(), own_user).twin(),
             Case::task("exec/stdin", guest(), stdin).twin(),
             Case::task("exec/terminal", guest(), terminal).twin(),
+            Case::task("exec/terminal-under-a-long-id", guest(), terminal_under_a_long_id).twin(),
         ],
     );
     let life = row(
@@ -95,6 +96,17 @@ fn stdin(stage: &Stage<'_>) -> Result {
     exec.close_stdin()?;
     exec.wait(PATIENCE)?;
     expect(&exec.delete()?, 0, "one\ntwo\n")
+}
+
+/// CRI's ids are digits of 32 bytes, and so longer, with the container's own, than the name of a socket may be.
+fn terminal_under_a_long_id(stage: &Stage<'_>) -> Result {
+    let mut running = ready(stage)?;
+    let spec = ExecSpec::new(["/busybox", "sh", "-c", "[ -t 0 ] && echo terminal"]).terminal();
+    let mut exec = running.task()?.exec("0123456789abcdef".repeat(4), spec)?;
+    exec.start()?;
+    exec.wait(PATIENCE)?;
+    let text = String::from_utf8_lossy(&exec.delete()?.stdout).into_owned();
+    ensure(text == "terminal\r\n", || format!("expected a terminal, but saw {text:?}"))
 }
 
 fn terminal(stage: &Stage<'_>) -> Result {

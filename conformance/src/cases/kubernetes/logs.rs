@@ -63,7 +63,7 @@ fn streams(stage: &KubeStage<'_>) -> Result {
 fn flood(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.says(GUEST, "end\n")?;
+    let log = pod.log(GUEST, Stream::Merged)?;
     let lines = log.lines().count();
     ensure(lines == 20_001, || format!("expected 20001 lines, but there are {lines}"))
 }

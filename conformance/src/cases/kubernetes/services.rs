@@ -4,7 +4,7 @@ use super::servers::{ANSWER, PORT, http_probe, server};
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
-use crate::kube::{GUEST, Kind, KubeStage, Made, text, with};
+use crate::kube::{GUEST, Kind, KubeStage, Made, Stream, text, with};
 use crate::setup::busybox;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -75,7 +75,7 @@ fn deployment(stage: &KubeStage<'_>) -> Result {
     let client = busybox(["sh", "-c", &ask]);
     let pod = stage.create(&stage.manifest([stage.guest(&client)]))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.says(GUEST, ANSWER)?;
+    let log = pod.log(GUEST, Stream::Merged)?;
     let answers = log.matches(ANSWER).count();
     ensure(answers == 20, || format!("expected 20 answers, but saw {answers}: {log}"))
 }
