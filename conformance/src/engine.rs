@@ -14,13 +14,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
 
 use self::compiled::{Compiled, Shelf};
-use crate::PATIENCE;
 use crate::claims::Claims;
 use crate::expected::{Ended, Entry, Seen};
 use crate::failure::{Failure, Result};
 use crate::host::{
     COMPILE, COMPILED, DESCRIBE, Description, Form, HOST, ORDER, Order, PROGRAM, REFUSAL, ROOT,
 };
+use crate::patience::patience;
 use crate::setup::Setup;
 
 /// A program that hosts guests on an engine, for example `cargo test -p shimmer-wasmtime`'s.
@@ -156,12 +156,12 @@ fn read(stream: Option<impl Read>) -> io::Result<Vec<u8>> {
 
 fn wait(child: &mut Child) -> Result<ExitStatus> {
     let descriptor = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let patience = Timespec { tv_sec: PATIENCE.as_secs().try_into()?, tv_nsec: 0 };
-    let ended = poll(&mut [PollFd::new(&descriptor.as_fd(), PollFlags::IN)], Some(&patience))?;
+    let limit = Timespec { tv_sec: patience().as_secs().try_into()?, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&descriptor.as_fd(), PollFlags::IN)], Some(&limit))?;
     if ended == 0 {
         child.kill()?;
         child.wait()?;
-        return Err(Failure(format!("the guest did not end within {PATIENCE:?}")));
+        return Err(Failure(format!("the guest did not end within {:?}", patience())));
     }
     Ok(child.wait()?)
 }

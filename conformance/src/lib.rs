@@ -36,8 +36,6 @@ mod starts;
 mod testsuite;
 mod trials;
 
-use std::time::Duration;
-
 pub use case::Case;
 pub use cases::all;
 pub use claims::Claims;
@@ -50,6 +48,3 @@ pub use level::Level;
 pub use profile::{Keyword, Profile};
 pub use run::{Progress, Run, Target};
 pub use trials::{cluster, engine, part_of_shim, shim};
-
-/// How long anything may take before its case has failed; generous, since nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);

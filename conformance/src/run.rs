@@ -19,11 +19,12 @@ use crate::failure::Failure;
 use crate::ground::Ground;
 use crate::kube::{Cluster, ClusterTarget, Private};
 use crate::level::Level;
+use crate::patience;
 use crate::player::{Subject, play};
 use crate::profile::Profile;
 use crate::report::{LeftOut, Outcome, Report};
 use crate::shim::Shim;
-use crate::{PATIENCE, account, official};
+use crate::{account, official};
 
 /// What is to be run.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +87,7 @@ impl Run {
         let known: Vec<&str> = cases.iter().map(|case| &*case.id).collect();
         self.expectations.check_ids(&known)?;
         self.expectations.check_claims(&Capabilities::default().list().map(|(name, _, _)| name))?;
+        self.patience.into_iter().for_each(patience::set);
         let begin = Instant::now();
         let host = self.engine.as_deref().filter(|_| self.plays(Level::Engine)).map(EngineHost::find);
         let host = host.transpose().map_err(unusable)?;
@@ -128,9 +130,7 @@ impl Run {
         let claims = || Claims::of(self.expectations.claims());
         let shim = match &self.shim {
             None => return Ok(None),
-            Some(Target::Binary(binary)) => {
-                Shim::start(binary, claims(), self.patience.unwrap_or(PATIENCE), self.ground)
-            }
+            Some(Target::Binary(binary)) => Shim::start(binary, claims(), patience::patience(), self.ground),
             Some(Target::Serving(runtime, socket)) => Shim::connect(runtime, socket, claims()),
         };
         shim.map(Some).map_err(unusable)
@@ -150,7 +150,7 @@ impl Run {
         let private = private.map(Private::target);
         let target = private.as_ref().or(self.cluster.as_ref()).filter(|_| self.plays(Level::Kube));
         let claims = || Claims::of(self.expectations.claims());
-        let connect = |target| Cluster::connect(target, claims(), self.patience.unwrap_or(PATIENCE));
+        let connect = |target| Cluster::connect(target, claims(), patience::patience());
         target.map(connect).transpose().map_err(unusable)
     }
 

@@ -9,11 +9,11 @@ use shimmer_node::{Image, Node};
 use shimmer_oci::NewImage;
 use tempfile::TempDir;
 
-use crate::PATIENCE;
 use crate::claims::Claims;
 use crate::failure::{Failure, Result};
 use crate::ground::Ground;
 use crate::images::{self, Form};
+use crate::patience::patience;
 use crate::starts::{Starts, Turn};
 
 /// A shim under a containerd.
@@ -124,7 +124,17 @@ impl Shim {
 
     fn new(node: Node, name: &str, runtime: String, claims: Claims) -> Self {
         let (name, images, starts) = (name.to_owned(), Mutex::default(), Starts::default());
-        Self { node, name, runtime, claims, patience: PATIENCE, binary: None, images, starts, _folder: None }
+        Self {
+            node,
+            name,
+            runtime,
+            claims,
+            patience: patience(),
+            binary: None,
+            images,
+            starts,
+            _folder: None,
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use crate::case::Case;
 use crate::expected::{Ended, Seen};
 use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
+use crate::patience::patience;
 use crate::report::Fact;
+use crate::running;
 use crate::running::Running;
 use crate::setup::Setup;
 use crate::shim::Shim;
-use crate::{PATIENCE, running};
 
 /// Where one case is played, and what was observed of it.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl<'a> Stage<'a> {
 
     /// The same with another image than the setup's own.
     pub(crate) fn spec_of(&self, image: &Image, setup: &Setup) -> ContainerSpec {
-        let spec = ContainerSpec::new(self.next_name(), image, &self.shim.runtime).timeout(PATIENCE);
+        let spec = ContainerSpec::new(self.next_name(), image, &self.shim.runtime).timeout(patience());
         running::described(spec, setup)
     }
 

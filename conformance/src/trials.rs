@@ -19,11 +19,12 @@ use crate::failure::Failure;
 use crate::ground::Ground;
 use crate::host;
 use crate::level::Level;
+use crate::patience::patience;
 use crate::player::{Subject, play};
 use crate::profile::Profile;
 use crate::report::{Outcome, Report, Verdict};
 use crate::shim::{self, Shim};
-use crate::{PATIENCE, account, official};
+use crate::{account, official};
 
 pub use self::cluster::cluster;
 
@@ -171,7 +172,8 @@ impl LazyShim {
 
     fn started(&self) -> std::result::Result<&Shim, Failed> {
         let claims = || Claims::parse(self.ledger.expectations.claims());
-        let start = || claims().and_then(|claims| Shim::start(&self.binary, claims, PATIENCE, Ground::Host));
+        let start =
+            || claims().and_then(|claims| Shim::start(&self.binary, claims, patience(), Ground::Host));
         let shim = self.shim.get_or_init(|| start().map_err(|Failure(why)| why));
         shim.as_ref().map_err(|why| format!("the private containerd did not start: {why}").into())
     }

@@ -6,13 +6,12 @@ use std::time::Duration;
 use shimmer_node::{Code, ExecSpec};
 
 use super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::guests::{PROBE, PROBE_TWIN, Program};
 use crate::images::Form;
 use crate::level::Level;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::running::{Execution, Running};
 use crate::setup::Setup;
@@ -137,8 +136,8 @@ fn in_a_container_that_ended(stage: &Stage<'_>) -> Result {
     prints(&running, "echo it runs", "it runs\n")?;
     running.kill(SIGTERM)?;
     match stage.level {
-        Level::Cri => drop(running.in_pod()?.0.wait(PATIENCE)?),
-        _ => drop(running.task()?.wait(PATIENCE)?),
+        Level::Cri => drop(running.in_pod()?.0.wait(patience())?),
+        _ => drop(running.task()?.wait(patience())?),
     }
     refused(stage, &mut running, ["/busybox"]).map(drop)
 }
@@ -159,7 +158,7 @@ fn timeout_kills_it(stage: &Stage<'_>) -> Result {
     let (container, _) = running.in_pod()?;
     let late = container.exec(["/busybox", "sleep", "4321"], Duration::from_secs(1));
     refusal_as(Code::DeadlineExceeded, late)?;
-    until(NOTICE, || {
+    until(notice(), || {
         let processes = running.exec(["/busybox", "ps", "-o", "args"])?;
         let processes = String::from_utf8_lossy(&processes.stdout).into_owned();
         Ok(processes.contains("sleep 4321").then(|| format!("the command still runs:\n{processes}")))
@@ -181,7 +180,7 @@ fn program(stage: &Stage<'_>) -> String {
 /// A command that must be refused, when it is made or when it is started: code and words.
 fn refused(stage: &Stage<'_>, running: &mut Running<'_>, command: [&str; 1]) -> Result<(String, String)> {
     match stage.level {
-        Level::Cri => refusal(running.in_pod()?.0.exec(command, PATIENCE)),
+        Level::Cri => refusal(running.in_pod()?.0.exec(command, patience())),
         _ => {
             let exec = running.task()?.exec(stage.next_name(), ExecSpec::new(command));
             refusal(exec.and_then(|mut exec| exec.start()))

@@ -8,12 +8,11 @@ use std::thread;
 use shimmer_node::{Code, State, Task};
 
 use super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
 use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::running::Running;
 use crate::setup::probe;
@@ -100,7 +99,7 @@ fn state(stage: &Stage<'_>) -> Result {
     let task = running.task()?;
     is(task, State::Running)?;
     task.kill(SIGKILL)?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     is(task, State::Stopped)
 }
 
@@ -114,7 +113,7 @@ fn start_twice(stage: &Stage<'_>) -> Result {
 fn start_after_the_end(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     refusal(task.start())?;
     is(task, State::Stopped)
 }
@@ -122,7 +121,7 @@ fn start_after_the_end(stage: &Stage<'_>) -> Result {
 fn two_of_one_image(stage: &Stage<'_>) -> Result {
     let (mut one, other) = (ready(stage)?, ready(stage)?);
     one.kill(SIGKILL)?;
-    one.task()?.wait(PATIENCE)?;
+    one.task()?.wait(patience())?;
     other.kill(SIGTERM)?;
     ended(other, 128 + SIGTERM)?;
     ended(one, 128 + SIGKILL)
@@ -159,7 +158,7 @@ fn delete_while_it_runs(stage: &Stage<'_>) -> Result {
 fn delete_twice(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     task.try_delete()?;
     refusal_as(Code::NotFound, task.try_delete()).map(drop)
 }
@@ -173,7 +172,7 @@ fn kill_before_the_start(stage: &Stage<'_>) -> Result {
 fn kill_after_the_end(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     refusal_as(Code::NotFound, task.kill(SIGKILL))?;
     is(task, State::Stopped)
 }
@@ -187,7 +186,7 @@ fn kill_of_all_processes(stage: &Stage<'_>) -> Result {
 fn wait_of_two(stage: &Stage<'_>) -> Result {
     let mut running = ready(stage)?;
     let task = running.task()?;
-    let waiting = [task.waiter(), task.waiter()].map(|waiter| thread::spawn(move || waiter.wait(PATIENCE)));
+    let waiting = [task.waiter(), task.waiter()].map(|waiter| thread::spawn(move || waiter.wait(patience())));
     task.kill(SIGTERM)?;
     let [one, other] = waiting.map(|thread| thread.join().map_err(|_| Failure("a waiter panicked".into())));
     let (one, other) = (one??, other??);
@@ -199,8 +198,8 @@ fn wait_of_two(stage: &Stage<'_>) -> Result {
 fn wait_after_the_end(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    let first = task.wait(PATIENCE)?;
-    let second = task.wait(NOTICE)?;
+    let first = task.wait(patience())?;
+    let second = task.wait(notice())?;
     ensure(first == second && first.code == 7, || {
         format!("expected status 7 and the same time twice, but saw {first:?} and {second:?}")
     })
@@ -209,7 +208,7 @@ fn wait_after_the_end(stage: &Stage<'_>) -> Result {
 fn status_without_wait(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    until(PATIENCE, || Ok((task.state()? != State::Stopped).then(|| "the guest has not ended".to_owned())))?;
+    until(patience(), || Ok((task.state()? != State::Stopped).then(|| "the guest has not ended".to_owned())))?;
     let output = task.try_delete()?;
     ensure(output.code == 7, || format!("expected status 7, but saw {}", output.code))
 }

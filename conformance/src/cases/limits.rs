@@ -2,12 +2,11 @@ use shimmer_node::cri::ContainerStatus;
 use shimmer_node::{Events, Resources};
 
 use super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
 use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::running::Running;
 use crate::setup::{Setup, probe};
@@ -136,15 +135,15 @@ fn oom_event(stage: &Stage<'_>) -> Result {
 }
 
 fn expect_oom(events: &Events, id: &str) -> Result {
-    events.wait_for(|event| event.topic == "/tasks/oom" && event.container_id == id, NOTICE)?;
+    events.wait_for(|event| event.topic == "/tasks/oom" && event.container_id == id, notice())?;
     Ok(())
 }
 
 fn oom_reason(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let (container, _) = running.in_pod()?;
-    container.wait(PATIENCE)?;
-    until(NOTICE, || {
+    container.wait(patience())?;
+    until(notice(), || {
         Ok(match container.status()? {
             ContainerStatus::Exited(ended)
                 if (ended.code, ended.reason.as_str()) == (KILLED, "OOMKilled") =>
@@ -160,12 +159,12 @@ fn oom_neighbour(stage: &Stage<'_>) -> Result {
     let eat = stage.setup();
     let tick = Setup { args: vec!["tick".into()], memory: None, ..eat.clone() };
     let mut neighbour = stage.start(&tick)?;
-    let ended = neighbour.beside("eater", &eat)?.wait(PATIENCE)?;
+    let ended = neighbour.beside("eater", &eat)?.wait(patience())?;
     ensure(ended.code == KILLED, || format!("expected status {KILLED}, but saw {ended:?}"))?;
     let (container, _) = neighbour.in_pod()?;
     let lines = String::from_utf8_lossy(&container.log()?.stdout).lines().count();
     // It ticks on.
-    Ok(container.wait_for(&format!("{}\n", lines + 2), PATIENCE)?)
+    Ok(container.wait_for(&format!("{}\n", lines + 2), patience())?)
 }
 
 fn cpu_quota(stage: &Stage<'_>) -> Result {
@@ -174,7 +173,7 @@ fn cpu_quota(stage: &Stage<'_>) -> Result {
     let (period, _) = cgroup.read(&PERIOD)?;
     let seen = if unified { quota } else { format!("{quota} {period}") };
     ensure(seen == "10000 100000", || format!("expected a quota of 10000 in 100000, but saw {seen}"))?;
-    until(PATIENCE, || {
+    until(patience(), || {
         let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
         let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
         Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))
@@ -184,7 +183,7 @@ fn cpu_quota(stage: &Stage<'_>) -> Result {
 fn cpu_metrics(stage: &Stage<'_>) -> Result {
     let (mut running, _) = ready(stage)?;
     let task = running.task()?;
-    until(NOTICE, || {
+    until(notice(), || {
         let metrics = task.metrics()?;
         let counted = metrics.throttled_periods > 0 && metrics.periods >= metrics.throttled_periods;
         Ok((!counted).then(|| format!("it was held back, but the metrics say {metrics:?}")))

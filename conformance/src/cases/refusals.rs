@@ -11,7 +11,8 @@ use crate::guests::{EXPORTS, HELLO, NO_START, UNKNOWN_IMPORT};
 use crate::profile::Profile;
 use crate::setup::Setup;
 use crate::stage::{self, Stage};
-use crate::{PATIENCE, host, images, running};
+use crate::patience::patience;
+use crate::{host, images, running};
 
 /// A component that exports nothing: the magic number, and the version of components.
 const LIBRARY: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -96,7 +97,7 @@ fn leaves_nothing(stage: &Stage<'_>) -> Result {
     let node = &stage.shim.node;
     let id = stage.next_name();
     let spec = |setup: &Setup| -> Result<ContainerSpec> {
-        let spec = ContainerSpec::new(&id, &stage.image(setup)?, &stage.shim.runtime).timeout(PATIENCE);
+        let spec = ContainerSpec::new(&id, &stage.image(setup)?, &stage.shim.runtime).timeout(patience());
         Ok(running::described(spec, setup))
     };
     let container = node.container(spec(&stage.setup())?)?;
@@ -105,7 +106,7 @@ fn leaves_nothing(stage: &Stage<'_>) -> Result {
     ensure(!tasks.iter().any(|task| task.id == id), || format!("there is a task {id}"))?;
     let begin = Instant::now();
     while let Some(process) = shim_of(stage, &id)? {
-        ensure(begin.elapsed() < PATIENCE, || format!("the process {process} stays"))?;
+        ensure(begin.elapsed() < patience(), || format!("the process {process} stays"))?;
         thread::yield_now();
     }
     container.delete()?;

@@ -6,11 +6,10 @@ use shimmer_node::cri::ContainerStatus;
 use shimmer_node::{Code, ContainerSpec, ErrorKind, Node, Process, State};
 
 use super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::running::{Running, again};
 use crate::setup::{Setup, probe};
@@ -111,10 +110,10 @@ fn killed_shim(stage: &Stage<'_>) -> Result {
     let id = running.id().to_owned();
     kill(shim_of(&stage.shim.node, &id)?.pid)?;
     let is_exit = |event: &shimmer_node::Event| event.topic == "/tasks/exit" && event.container_id == id;
-    let event = events.wait_for(is_exit, PATIENCE)?;
+    let event = events.wait_for(is_exit, patience())?;
     let status = event.exit_status;
     ensure(status == Some(KILLED), || format!("expected an exit with {KILLED}, but saw {status:?}"))?;
-    until(NOTICE, || {
+    until(notice(), || {
         Ok(is_running(&mut running, stage)?.then(|| "the guest of a killed shim is said to run".to_owned()))
     })?;
     drop(running);
@@ -159,7 +158,7 @@ fn unseen_end(stage: &Stage<'_>) -> Result {
         killed
     })?;
     let id = running.id().to_owned();
-    until(NOTICE, || {
+    until(notice(), || {
         Ok(is_running(&mut running, stage)?.then(|| "a guest that has ended is said to run".to_owned()))
     })?;
     drop(running);
@@ -172,7 +171,7 @@ fn killed_from_outside(stage: &Stage<'_>) -> Result {
     let id = running.id().to_owned();
     kill(running.process()?)?;
     let is_exit = |event: &shimmer_node::Event| event.topic == "/tasks/exit" && event.container_id == id;
-    let status = events.wait_for(is_exit, PATIENCE)?.exit_status;
+    let status = events.wait_for(is_exit, patience())?.exit_status;
     let code = running.end_unnoted()?.code;
     let told = (status, code) == (Some(KILLED), KILLED);
     ensure(told, || format!("expected {KILLED} from event and wait, but saw {status:?} and {code}"))
@@ -245,7 +244,7 @@ fn ticking<'a>(stage: &'a Stage<'_>) -> Result<Running<'a>> {
 /// Processes, mounts and cgroups go soon after a container was deleted.
 fn nothing_is_left(stage: &Stage<'_>, id: &str) -> Result {
     let traces = stage.shim.node.traces();
-    until(NOTICE, || {
+    until(notice(), || {
         let left = traces.of_container(id)?;
         Ok((!left.is_empty()).then(|| format!("of the container {id} is left:\n{}", left.join("\n"))))
     })

@@ -5,7 +5,7 @@ use std::thread;
 use shimmer_node::cri::CriContainerSpec;
 
 use super::row;
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::case::Case;
 use crate::expected::Ended;
 use crate::failure::{Failure, Result, ensure};
@@ -67,7 +67,7 @@ fn tcp_server(stage: &Stage<'_>) -> Result {
 
 fn udp(stage: &Stage<'_>) -> Result {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(patience()))?;
     let address = socket.local_addr()?.to_string();
     let answering = thread::spawn(move || {
         let mut datagram = [0; 64];
@@ -116,7 +116,7 @@ fn containers_of_a_pod_talk(stage: &Stage<'_>) -> Result {
     let (_, pod) = server.in_pod()?;
     let container = pod.container(spec)?;
     container.start()?;
-    let ended = container.wait(PATIENCE)?;
+    let ended = container.wait(patience())?;
     let answer = String::from_utf8_lossy(&container.log()?.stdout).into_owned();
     ensure((ended.code, answer.as_str()) == (0, "question"), || {
         format!("expected status 0 and the question, but saw status {} and {answer:?}", ended.code)
@@ -138,8 +138,8 @@ fn serve<'a>(stage: &'a Stage<'a>, address: SocketAddr) -> Result<Running<'a>> {
 
 /// Sends a lot to a guest that sends it back.
 fn echo(address: SocketAddr) -> Result {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, patience())?;
+    stream.set_read_timeout(Some(patience()))?;
     let sent: Vec<u8> = (0..LONG).map(|i| i.to_le_bytes()[i % 3]).collect();
     let mut writer = stream.try_clone()?;
     let mut received = Vec::new();

@@ -1,5 +1,5 @@
 use super::row;
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::profile::Profile;
@@ -67,11 +67,11 @@ fn dialogue(stage: &Stage<'_>) -> Result {
     task.start()?;
     for line in ["one\n", "two\n", "three\n"] {
         task.write(line)?;
-        task.wait_for(line, PATIENCE)?;
+        task.wait_for(line, patience())?;
     }
     // A shim that does not know the call leaves the pipe to its end, which is closed all the same.
     let _unknown = task.close_stdin();
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     let output = task.delete()?;
     ensure((output.code, &*output.stdout) == (0, b"one\ntwo\nthree\n".as_slice()), || {
         format!("expected three lines back, but saw {:?}", String::from_utf8_lossy(&output.stdout))

@@ -1,8 +1,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 
-use crate::PATIENCE;
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::patience;
 use crate::testsuite::Protocol;
 
 /// What a datagram may have in bytes.
@@ -23,15 +23,15 @@ impl Connection {
         let address = address.ok_or_else(|| format!("{line:?} is no address"))?;
         match protocol {
             Protocol::Tcp => {
-                let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(said)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
+                let stream = TcpStream::connect_timeout(&address, patience()).map_err(said)?;
+                stream.set_read_timeout(Some(patience()))?;
                 Ok(Self::Tcp(stream))
             }
             Protocol::Udp => {
                 let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
                 let socket = UdpSocket::bind(any)?;
                 socket.connect(address).map_err(said)?;
-                socket.set_read_timeout(Some(PATIENCE))?;
+                socket.set_read_timeout(Some(patience()))?;
                 Ok(Self::Udp(socket))
             }
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
-use crate::PATIENCE;
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::patience;
 use crate::testsuite::Response;
 
 /// What is asked of a service.
@@ -26,7 +26,7 @@ impl Request<'_> {
     /// Sends it and compares the response.
     pub(super) fn send(&self, address: SocketAddr, expected: &Response) -> Result {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience()))?;
         write!(stream, "{} {} HTTP/1.1\r\n", self.method, self.path)?;
         if !self.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
             write!(stream, "host: {address}\r\n")?;

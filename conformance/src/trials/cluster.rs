@@ -14,10 +14,11 @@ use crate::failure::{Failure, Result};
 use crate::ground::Ground;
 use crate::kube::{Cluster, Private};
 use crate::level::Level;
+use crate::patience::patience;
 use crate::player::Subject;
 use crate::profile::Profile;
 use crate::report::Outcome;
-use crate::{PATIENCE, account, shim};
+use crate::{account, shim};
 
 /// How many cases are played at the same time: most of each is waiting.
 const AT_ONCE: usize = 4;
@@ -90,7 +91,7 @@ impl LazyCluster {
         let start = || -> Result<(Cluster, Private)> {
             let private = Private::start(&self.binary, &|_| ())?;
             let claims = Claims::parse(self.ledger.expectations.claims())?;
-            Ok((Cluster::connect(&private.target(), claims, PATIENCE)?, private))
+            Ok((Cluster::connect(&private.target(), claims, patience())?, private))
         };
         let started = self.started.get_or_init(|| start().map_err(|Failure(why)| why));
         started.as_ref().map_err(|why| format!("the private cluster did not start: {why}").into())

@@ -4,10 +4,9 @@ use shimmer_node::{Code, Exec, ExecSpec, Output, State, Task};
 
 use super::super::row;
 use super::{SIGTERM, guest, program, ready};
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
-use crate::patience::NOTICE;
+use crate::patience::{notice, patience};
 use crate::profile::Profile;
 use crate::stage::{Stage, refusal_as};
 
@@ -54,7 +53,7 @@ pub(super) fn wasm_sigterm(stage: &Stage<'_>) -> Result {
     let task = running.task()?;
     let mut exec = started(task, ExecSpec::new([&program, "spin"]))?;
     exec.kill(SIGTERM)?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     expect(&exec.delete()?, 128 + SIGTERM, "ready\n")?;
     runs(task)
 }
@@ -91,10 +90,10 @@ fn stdin(stage: &Stage<'_>) -> Result {
     let mut exec = task.exec(ID, ExecSpec::new(["/busybox", "cat"]).stdin_open())?;
     exec.start()?;
     exec.write("one\n")?;
-    exec.wait_for("one\n", PATIENCE)?;
+    exec.wait_for("one\n", patience())?;
     exec.write("two\n")?;
     exec.close_stdin()?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     expect(&exec.delete()?, 0, "one\ntwo\n")
 }
 
@@ -104,7 +103,7 @@ fn terminal_under_a_long_id(stage: &Stage<'_>) -> Result {
     let spec = ExecSpec::new(["/busybox", "sh", "-c", "[ -t 0 ] && echo terminal"]).terminal();
     let mut exec = running.task()?.exec("0123456789abcdef".repeat(4), spec)?;
     exec.start()?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     let text = String::from_utf8_lossy(&exec.delete()?.stdout).into_owned();
     ensure(text == "terminal\r\n", || format!("expected a terminal, but saw {text:?}"))
 }
@@ -116,7 +115,7 @@ fn terminal(stage: &Stage<'_>) -> Result {
     let mut exec = started(running.task()?, spec)?;
     exec.resize(123, 45)?;
     exec.write("\n")?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     let output = exec.delete()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure(text.ends_with("45 123\r\n"), || format!("expected 45 lines of 123 characters, but saw {text:?}"))
@@ -127,10 +126,10 @@ fn state(stage: &Stage<'_>) -> Result {
     let mut exec = running.task()?.exec(ID, rest())?;
     is(&exec, State::Created)?;
     exec.start()?;
-    exec.wait_for("ready\n", PATIENCE)?;
+    exec.wait_for("ready\n", patience())?;
     is(&exec, State::Running)?;
     exec.kill(SIGKILL)?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     is(&exec, State::Stopped)
 }
 
@@ -140,11 +139,11 @@ fn events(stage: &Stage<'_>) -> Result {
     let mut exec = running.task()?.exec(ID, ExecSpec::new(["/busybox", "sh", "-c", "exit 3"]))?;
     exec.start()?;
     let pid = exec.pid();
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     exec.delete()?;
     let id = running.id();
     let is_its = |event: &shimmer_node::Event| event.container_id == id && event.exec_id == ID;
-    let exit = events.wait_for(|event| is_its(event) && event.topic == "/tasks/exit", NOTICE)?;
+    let exit = events.wait_for(|event| is_its(event) && event.topic == "/tasks/exit", notice())?;
     ensure((exit.pid, exit.exit_status) == (pid, Some(3)), || {
         format!("expected the end of {pid:?} with 3, but saw {exit:?}")
     })?;
@@ -160,7 +159,7 @@ fn kill_ends_only_it(stage: &Stage<'_>) -> Result {
     let task = running.task()?;
     let mut exec = started(task, rest())?;
     exec.kill(SIGKILL)?;
-    let ended = exec.wait(PATIENCE)?;
+    let ended = exec.wait(patience())?;
     ensure(ended.code == 128 + SIGKILL, || format!("expected status 137, but saw {ended:?}"))?;
     runs(task)
 }
@@ -170,7 +169,7 @@ fn ends_with_the_container(stage: &Stage<'_>) -> Result {
     let task = running.task()?;
     let mut exec = started(task, rest())?;
     task.kill(SIGKILL)?;
-    let ended = exec.wait(PATIENCE)?;
+    let ended = exec.wait(patience())?;
     ensure(ended.code == 128 + SIGKILL, || format!("expected status 137, but saw {ended:?}"))
 }
 
@@ -193,14 +192,14 @@ fn rest() -> ExecSpec {
 fn started(task: &Task, spec: ExecSpec) -> Result<Exec> {
     let mut exec = task.exec(ID, spec)?;
     exec.start()?;
-    exec.wait_for("ready", PATIENCE)?;
+    exec.wait_for("ready", patience())?;
     Ok(exec)
 }
 
 fn run(task: &Task, spec: ExecSpec) -> Result<Output> {
     let mut exec = task.exec(ID, spec)?;
     exec.start()?;
-    exec.wait(PATIENCE)?;
+    exec.wait(patience())?;
     Ok(exec.delete()?)
 }
 

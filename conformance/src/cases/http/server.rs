@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::answer::Answer;
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::HTTP_COMPONENT;
 use crate::running::Running;
@@ -57,7 +57,7 @@ impl<'a> Server<'a> {
 
     pub(super) fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(self.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience()))?;
         Ok(Connection(BufReader::new(stream)))
     }
 
@@ -77,7 +77,7 @@ impl<'a> Server<'a> {
     fn listening(running: Running<'a>, address: SocketAddr) -> Result<Self> {
         let begin = Instant::now();
         while TcpStream::connect(address).is_err() {
-            ensure(begin.elapsed() < PATIENCE, || format!("nobody listens on {address}"))?;
+            ensure(begin.elapsed() < patience(), || format!("nobody listens on {address}"))?;
             thread::yield_now();
         }
         Ok(Self { running, address })

@@ -8,7 +8,7 @@ use super::super::row;
 use super::is;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
-use crate::patience::NOTICE;
+use crate::patience::notice;
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;
@@ -115,6 +115,6 @@ fn pause_is_told(stage: &Stage<'_>) -> Result {
 }
 
 fn wait_for(events: &Events, id: &str, topic: &str) -> Result {
-    events.wait_for(|event| event.topic == topic && event.container_id == id, NOTICE)?;
+    events.wait_for(|event| event.topic == topic && event.container_id == id, notice())?;
     Ok(())
 }

@@ -8,11 +8,10 @@ use shimmer_node::Hook;
 use tempfile::TempDir;
 
 use super::super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::images::BUSYBOX;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;
@@ -82,15 +81,15 @@ fn without_prestart(stage: &Stage<'_>) -> Result {
     stage.run(&setup)?;
     let spec = stage.spec(&setup)?.hook(Hook::Poststop, Path::new(BUSYBOX), &["true"]);
     let container = stage.shim.node.container(spec)?;
-    let mut task = container.create_within(NOTICE)?;
+    let mut task = container.create_within(notice())?;
     task.start()?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     task.delete()?;
     Ok(container.delete()?)
 }
 
 fn ran(file: &Path, expected: &str, now: Point) -> Result {
-    until(NOTICE, || {
+    until(notice(), || {
         let ran = fs::read_to_string(file).unwrap_or_default();
         ensure(expected.starts_with(&ran), || {
             format!("expected {expected:?} of the hooks, but saw {ran:?}")

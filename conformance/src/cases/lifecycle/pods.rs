@@ -6,7 +6,7 @@ use shimmer_node::cri::{ContainerStatus, Ended};
 
 use super::super::row;
 use super::{SIGTERM, ready};
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::profile::Profile;
@@ -58,7 +58,7 @@ fn times(stage: &Stage<'_>) -> Result {
     running.start()?;
     // CRI notes the start when it has been told of it: a guest may end before.
     running.kill(SIGTERM)?;
-    let ended = running.in_pod()?.0.wait(PATIENCE)?;
+    let ended = running.in_pod()?.0.wait(patience())?;
     ensure(created <= ended.started_at && ended.started_at <= ended.finished_at, || {
         format!("expected times in order and after {created:?}, but saw {ended:?}")
     })
@@ -69,7 +69,7 @@ fn stop_sends_sigterm(stage: &Stage<'_>) -> Result {
     let mut running = ready(stage)?;
     let (container, _) = running.in_pod()?;
     container.stop(GRACE)?;
-    expect(&container.wait(PATIENCE)?, 128 + SIGTERM)
+    expect(&container.wait(patience())?, 128 + SIGTERM)
 }
 
 /// As the kubelet restarts a container: a new one of the same name beside the old one's sandbox.
@@ -77,10 +77,10 @@ fn container_again(stage: &Stage<'_>) -> Result {
     let setup = stage.setup();
     let mut running = stage.start(&setup)?;
     let first = running.in_pod()?.0;
-    expect(&first.wait(PATIENCE)?, 3)?;
+    expect(&first.wait(patience())?, 3)?;
     first.delete()?;
     let second = running.beside("guest", &setup)?;
-    expect(&second.wait(PATIENCE)?, 3)
+    expect(&second.wait(patience())?, 3)
 }
 
 fn ends_with_its_containers(stage: &Stage<'_>) -> Result {

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::process::Command;
 
 use super::super::row;
-use crate::PATIENCE;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::images::BUSYBOX;
-use crate::patience::{NOTICE, until};
+use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::setup::{Setup, probe};
 use crate::stage::Stage;
@@ -32,7 +31,7 @@ fn stdin_is_closed(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
     task.write("one\n")?;
-    task.wait_for("one\n", PATIENCE)?;
+    task.wait_for("one\n", patience())?;
     task.close_stdin()?;
     let ended = running.end_unnoted()?;
     ensure(ended.code == 0 && ended.stdout() == "one\n", || {
@@ -53,7 +52,7 @@ fn answers(stage: &Stage<'_>) -> Result {
     let task = running.task()?;
     task.write("one\n")?;
     // The first is the terminal's own echo.
-    task.wait_for("one\r\none\r\n", PATIENCE)?;
+    task.wait_for("one\r\none\r\n", patience())?;
     // End of transmission, as a person types it.
     task.write("\x04")?;
     let ended = running.end_unnoted()?;
@@ -64,7 +63,7 @@ fn size(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     running.task()?.resize(123, 45)?;
     let terminal = format!("/proc/{}/fd/0", running.process()?);
-    until(NOTICE, || {
+    until(notice(), || {
         let stty = Command::new(BUSYBOX).args(["stty", "size"]).stdin(File::open(&terminal)?).output();
         let stty = stty.map_err(|error| Failure(format!("{BUSYBOX}: {error}")))?;
         let size = String::from_utf8_lossy(&stty.stdout).trim_end().to_owned();

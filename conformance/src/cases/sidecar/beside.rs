@@ -4,7 +4,7 @@ use shimmer_node::cri::PodContainer;
 
 use super::super::row;
 use super::{SIGTERM, native};
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::guests::HTTP_COMPONENT;
@@ -46,10 +46,10 @@ fn goes_on(stage: &Stage<'_>) -> Result {
     let mut running = stage.create(&stage.setup())?;
     let sidecar = running.beside("sidecar", &native(["tick"]))?;
     running.start()?;
-    let ended = running.in_pod()?.0.wait(PATIENCE)?;
+    let ended = running.in_pod()?.0.wait(patience())?;
     ensure(ended.code == 0, || format!("expected status 0, but saw {ended:?}"))?;
     let lines = String::from_utf8_lossy(&sidecar.log()?.stdout).lines().count();
-    Ok(sidecar.wait_for(&format!("{}\n", lines + 2), PATIENCE)?)
+    Ok(sidecar.wait_for(&format!("{}\n", lines + 2), patience())?)
 }
 
 fn reaches_the_guest(stage: &Stage<'_>) -> Result {
@@ -63,9 +63,9 @@ fn is_reached_by_the_guest(stage: &Stage<'_>) -> Result {
     let mut running = stage.create(&stage.setup())?;
     let script = "/busybox httpd -p 127.0.0.1:8081 -h / && echo ready && exec /busybox sleep 1000000";
     let sidecar = running.beside("sidecar", &busybox(["sh", "-c", script]))?;
-    sidecar.wait_for("ready\n", PATIENCE)?;
+    sidecar.wait_for("ready\n", patience())?;
     running.start()?;
-    let ended = running.in_pod()?.0.wait(PATIENCE)?;
+    let ended = running.in_pod()?.0.wait(patience())?;
     let answer = String::from_utf8_lossy(&running.in_pod()?.0.log()?.stdout).into_owned();
     ensure(ended.code == 0 && answer.contains("200 OK") && answer.contains("#!/bin/busybox sh"), || {
         format!("expected status 0 and the file, but saw {ended:?} and {answer}")
@@ -73,7 +73,7 @@ fn is_reached_by_the_guest(stage: &Stage<'_>) -> Result {
 }
 
 fn expect(container: &PodContainer, code: u32, stdout: &str) -> Result {
-    let ended = container.wait(PATIENCE)?;
+    let ended = container.wait(patience())?;
     let log = container.log()?;
     ensure(ended.code == code && log.stdout == stdout.as_bytes(), || {
         format!("expected status {code} and {stdout:?}, but saw {ended:?} and {log}")

@@ -1,7 +1,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::as_in;
-use crate::PATIENCE;
+use crate::patience::patience;
 use crate::case::Case;
 use crate::cases::row;
 use crate::failure::{Result, ensure};
@@ -83,7 +83,7 @@ fn poll_does_not_wait_for_stdin(stage: &Stage<'_>) -> Result {
     let container = stage.shim.node.container(stage.spec(&stage.setup())?.stdin_open())?;
     let mut task = container.create()?;
     task.start()?;
-    task.wait(PATIENCE)?;
+    task.wait(patience())?;
     let output = task.delete()?;
     let printed = String::from_utf8_lossy(&output.stdout);
     ensure((output.code, &*printed) == (0, "ready\nclock\n"), || {
