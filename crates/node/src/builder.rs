@@ -1,7 +1,7 @@
 //! What a private node is to be made of.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::Node;
@@ -76,7 +76,7 @@ impl NodeBuilder {
     /// [`Daemon`](crate::ErrorKind::Daemon) with the end of containerd's log where it ends or does not serve.
     pub fn start(&self) -> Result<Node> {
         let (daemon, client) = Daemon::start(&self.0)?;
-        Ok(Node { client: Arc::new(client), host: Host::Private(daemon) })
+        Ok(Node { client: Arc::new(client), host: Host::Private(daemon), docker: Mutex::default() })
     }
 }
 

@@ -124,6 +124,38 @@ pub fn runc_shim() -> Result<PathBuf> {
     find(RUNC_SHIM).ok_or_else(|| missing(RUNC_SHIM, "in PATH"))
 }
 
+/// A dockerd, and the PATH in which it finds runc and `ps`.
+#[derive(Clone, Debug)]
+pub(crate) struct Dockerd {
+    pub(crate) file: PathBuf,
+    pub(crate) path: OsString,
+}
+
+impl Dockerd {
+    /// Finds it, or says what to install.
+    pub(crate) fn detect() -> Result<Self> {
+        let place = "in PATH, in version 25 or newer (Debian's package docker.io),";
+        let file = find("dockerd").ok_or_else(|| missing("dockerd", place))?;
+        let output = Command::new(&file).arg("--version").env_clear().stdin(Stdio::null()).output();
+        let output = output.map_err(|error| Error::io(format!("run {} --version", file.display()), error))?;
+        if !serves_containerd(&String::from_utf8_lossy(&output.stdout)) {
+            return Err(missing("dockerd", place));
+        }
+        let programs = [Some(file.clone()), find("runc"), find("ps")].into_iter().flatten();
+        let folders = programs.filter_map(|program| program.parent().map(Path::to_owned));
+        let path = env::join_paths(folders).map_err(|error| {
+            Error::new(ErrorKind::Environment, format!("a folder cannot be put into PATH: {error}"))
+        })?;
+        Ok(Self { file, path })
+    }
+}
+
+/// Whether dockerd keeps images in containerd, where shims look for them, by its `Docker version 28.5.2+dfsg4, build …`.
+fn serves_containerd(said: &str) -> bool {
+    let version = said.split_whitespace().nth(2).unwrap_or_default();
+    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 25)
+}
+
 /// The runtime handlers that the shims of `folder` provide: `wasmtime` for `containerd-shim-wasmtime-v1`.
 ///
 /// # Errors
@@ -279,6 +311,13 @@ mod tests {
             assert_eq!(Version::parse(text), Some(Version { major, minor }), "{text}");
         }
         assert_eq!(Version::parse("containerd"), None, "no version at all");
+    }
+
+    #[test]
+    fn takes_a_dockerd_that_keeps_images_in_containerd() {
+        assert!(serves_containerd("Docker version 28.5.2+dfsg4, build 3ef3c07"), "a new one");
+        assert!(!serves_containerd("Docker version 20.10.24+dfsg1, build 297e128"), "an old one");
+        assert!(!serves_containerd(""), "none");
     }
 
     #[test]

@@ -32,8 +32,15 @@ pub enum ErrorKind {
         /// The refusal in containerd's own words.
         message: String,
     },
-    /// containerd ended, or did not serve in time; the message holds the end of its log.
+    /// containerd or dockerd ended, or did not serve in time; the message holds the end of its log.
     Daemon,
+    /// dockerd refused a request, or containerd or a shim did through it.
+    Docker {
+        /// The status of HTTP that it answered with; 200 where it had begun to answer.
+        status: u16,
+        /// The refusal in dockerd's own words.
+        message: String,
+    },
     /// This machine or this user lacks something; the message says what to install or to become.
     Environment,
     /// An image archive is not what an OCI image archive must be.
@@ -70,6 +77,22 @@ impl Error {
         let (code, message) = (status.code(), status.message().to_owned());
         let sentence = format!("cannot {}: {message} ({code:?})", doing.as_ref());
         Self::new(ErrorKind::Containerd { code, message }, sentence)
+    }
+
+    /// `doing` completes "cannot …".
+    pub(crate) fn docker(doing: impl AsRef<str>, refusal: bollard::errors::Error) -> Self {
+        let doing = doing.as_ref();
+        match refusal {
+            bollard::errors::Error::DockerResponseServerError { status_code: status, message } => {
+                let sentence = format!("cannot {doing}: {message} ({status})");
+                Self::new(ErrorKind::Docker { status, message }, sentence)
+            }
+            bollard::errors::Error::DockerStreamError { error: message } => {
+                let sentence = format!("cannot {doing}: {message}");
+                Self::new(ErrorKind::Docker { status: 200, message }, sentence)
+            }
+            other => Self::io(doing, io::Error::other(other)),
+        }
     }
 
     /// What went wrong, for a program.

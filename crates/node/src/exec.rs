@@ -18,12 +18,12 @@ use crate::task::Origin;
 /// A process to be executed in a container; what is not said is as for the container's first process.
 #[derive(Clone, Debug)]
 pub struct ExecSpec {
-    args: Vec<String>,
-    env: Vec<String>,
-    cwd: Option<String>,
-    user: Option<(u32, u32)>,
-    input: Input,
-    terminal: bool,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<String>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) user: Option<(u32, u32)>,
+    pub(crate) input: Input,
+    pub(crate) terminal: bool,
 }
 
 impl ExecSpec {

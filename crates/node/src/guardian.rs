@@ -293,7 +293,7 @@ fn stop_unit(unit: &CStr) {
 }
 
 /// The child's id in the parent, nothing in the child.
-fn fork() -> io::Result<Option<Pid>> {
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: both sides go on with system calls only, as the module docs promise.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -302,7 +302,7 @@ fn fork() -> io::Result<Option<Pid>> {
     }
 }
 
-fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: ends the process without running the owner's exit handlers, which are not ours to run.
     unsafe { libc::_exit(code) }
 }

@@ -1,5 +1,5 @@
-//! Real nodes on this machine for the demo, the test suite and the benches: a private containerd, and a
-//! blocking client for it; and a whole Kubernetes of such nodes, a [`Cluster`].
+//! Real nodes on this machine for the demo, the test suite and the benches: a private containerd, on demand a dockerd
+//! on it, and blocking clients for both; and a whole Kubernetes of such nodes, a [`Cluster`].
 //!
 //! ```no_run
 //! use shimmer_node::{ContainerSpec, Node};
@@ -31,6 +31,8 @@ mod connection;
 mod container;
 pub mod cri;
 mod daemon;
+pub mod docker;
+mod enter;
 mod environment;
 mod error;
 mod event;
@@ -58,7 +60,7 @@ mod task;
 mod traces;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::builder::NodeBuilder;
 pub use crate::cluster::{Cluster, ClusterBuilder, ClusterNode};
@@ -83,6 +85,7 @@ pub use tonic::Code;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::cri::Cri;
+use crate::docker::Docker;
 use crate::host::Host;
 
 /// A containerd that serves: a private one, or one that was there before. Dropped, a private one ends, and
@@ -91,6 +94,8 @@ use crate::host::Host;
 pub struct Node {
     client: Arc<Client>,
     host: Host,
+    /// None until it is asked for.
+    docker: Mutex<Option<Docker>>,
 }
 
 impl Node {
@@ -110,7 +115,7 @@ impl Node {
     /// [`Io`](ErrorKind::Io) where nobody listens on `socket`.
     pub fn connect(socket: &Path) -> Result<Self> {
         let connection = Connection::open(socket)?;
-        Ok(Self { client: connection.client(), host: Host::Foreign(connection) })
+        Ok(Self { client: connection.client(), host: Host::Foreign(connection), docker: Mutex::default() })
     }
 
     /// containerd's version, for example `2.1.9`.
@@ -147,6 +152,21 @@ impl Node {
             Host::Private(daemon) => Cri::new(client, logs, Some(daemon.pods())).with_pause_image(),
             Host::Foreign(_) => Ok(Cri::new(client, logs, None)),
         }
+    }
+
+    /// The node's dockerd, which is started by the first call and ends with the node.
+    ///
+    /// # Errors
+    /// [`Environment`](ErrorKind::Environment) where no dockerd is installed, [`Daemon`](ErrorKind::Daemon) with the end
+    /// of its log where it does not serve.
+    pub fn docker(&self) -> Result<Docker> {
+        let daemon = self.host.private("a dockerd is started")?;
+        // It is there or not after every statement, so a panic elsewhere does not spoil it.
+        let mut docker = self.docker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(docker) = &*docker {
+            return Ok(docker.clone());
+        }
+        Ok(docker.insert(docker::start(daemon, self.client.limit())?).clone())
     }
 
     /// Makes a container, without running it.
@@ -201,13 +221,15 @@ impl Node {
     }
 
     /// Kills containerd and starts it again, while shims and containers live on; returns when it serves, CRI
-    /// included. [`Events`] end.
+    /// and the node's dockerd included. [`Events`] end.
     ///
     /// # Errors
     /// [`Daemon`](ErrorKind::Daemon) with the end of its log where it does not serve again.
     pub fn restart_containerd(&self) -> Result<()> {
         self.host.private("containerd is restarted")?.restart(&self.client)?;
-        Cri::new(Arc::clone(&self.client), PathBuf::new(), None).wait_until_ready()
+        Cri::new(Arc::clone(&self.client), PathBuf::new(), None).wait_until_ready()?;
+        let docker = self.docker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        docker.map_or(Ok(()), |docker| docker.wait_until_ready())
     }
 
     /// The processes of the node: containerd, the shims and those in containers.

@@ -23,6 +23,13 @@ pub(crate) enum Input {
     Open,
 }
 
+impl Input {
+    /// What can be read from the beginning.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        if let Self::Whole(bytes) = self { bytes } else { Vec::new() }
+    }
+}
+
 /// The streams of one program.
 #[derive(Debug)]
 pub(crate) struct Stdio {

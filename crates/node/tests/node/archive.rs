@@ -14,6 +14,7 @@ impl Archive {
     /// Writes the tar.
     pub(crate) fn save(self, path: &Path) {
         let mut tar = tar::Builder::new(File::create(path).expect("an archive"));
+        append(&mut tar, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644);
         for (name, bytes) in self.0 {
             append(&mut tar, &name, &bytes, 0o644);
         }
