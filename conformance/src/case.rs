@@ -62,6 +62,7 @@ impl Case {
         levels.extend(setup.is_for_engines().then_some(Level::Engine));
         levels.extend(setup.is_for_pods().then_some(Level::Cri));
         levels.extend(setup.is_for_kube().then_some(Level::Kube));
+        levels.extend(setup.is_for_docker().then_some(Level::Docker));
         Self::of(id, setup, levels, Play::Once { signal: None, expected })
     }
 
@@ -75,9 +76,17 @@ impl Case {
         Self::of(id, setup, vec![Level::Cri], Play::Steps(steps))
     }
 
-    /// Several steps, with containerd's task service and with CRI.
+    /// Several steps, with a container of Docker.
+    pub(crate) fn docker(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
+        Self::of(id, setup, vec![Level::Docker], Play::Steps(steps))
+    }
+
+    /// Several steps, with whatever makes containers: containerd's task service, CRI and, where the setup has no words
+    /// of theirs, Docker.
     pub(crate) fn container(id: &'static str, setup: Setup, steps: fn(&Stage<'_>) -> Result) -> Self {
-        Self::of(id, setup, vec![Level::Task, Level::Cri], Play::Steps(steps))
+        let mut levels = vec![Level::Task, Level::Cri];
+        levels.extend(setup.is_for_docker().then_some(Level::Docker));
+        Self::of(id, setup, levels, Play::Steps(steps))
     }
 
     /// Several steps in a Kubernetes; the native twin shows the same on the runtime that is the reference.
@@ -137,7 +146,7 @@ impl Case {
             *signal = Some(number);
         }
         // CRI knows no call that sends a signal of one's choice.
-        self.only([Level::Task])
+        self.only([Level::Task, Level::Docker])
     }
 
     pub(crate) fn ends_with(mut self, status: u32) -> Self {

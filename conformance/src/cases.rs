@@ -23,6 +23,7 @@ topics! {
     wasi modules sockets
     lifecycle exec sidecar limits security resilience
     kubernetes
+    docker
 }
 
 pub(crate) use kubernetes::servers;

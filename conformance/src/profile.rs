@@ -25,6 +25,8 @@ named! {
         Sidecar = "sidecar",
         /// More processes in a running container.
         Exec = "exec",
+        /// What people do with containers by Docker's commands.
+        Docker = "docker",
         /// What is compiled, how often, and what of it is trusted.
         Cache = "cache",
         /// What of the host a guest may not see.

@@ -35,7 +35,7 @@ pub struct Run {
     pub cluster: Option<ClusterTarget>,
     /// The program that hosts guests on an engine by itself, for the driver `engine`.
     pub engine: Option<PathBuf>,
-    /// The drivers; without any, all that something was given for.
+    /// The drivers; without any, the [usual](Level::USUAL) ones that something was given for.
     pub levels: Vec<Level>,
     /// The profiles; without any, all.
     pub profiles: Vec<Profile>,
@@ -91,7 +91,8 @@ impl Run {
         let begin = Instant::now();
         let host = self.engine.as_deref().filter(|_| self.plays(Level::Engine)).map(EngineHost::find);
         let host = host.transpose().map_err(unusable)?;
-        let shim = if self.plays(Level::Task) || self.plays(Level::Cri) { self.start()? } else { None };
+        let of_shims = Level::OF_SHIMS.into_iter().any(|level| self.plays(level));
+        let shim = if of_shims { self.start()? } else { None };
         let private = self.private(progress)?;
         let cluster = self.cluster(private.as_ref())?;
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
@@ -118,7 +119,11 @@ impl Run {
     }
 
     fn plays(&self, level: Level) -> bool {
-        self.levels.is_empty() || self.levels.contains(&level)
+        if self.levels.is_empty() {
+            // Who has named a cluster wants it to be used.
+            return Level::USUAL.contains(&level) || (level == Level::Kube && self.cluster.is_some());
+        }
+        self.levels.contains(&level)
     }
 
     fn wants(&self, case: &Case) -> bool {
@@ -131,9 +136,19 @@ impl Run {
         let shim = match &self.shim {
             None => return Ok(None),
             Some(Target::Binary(binary)) => Shim::start(binary, claims(), patience::patience(), self.ground),
+            Some(Target::Serving(..)) if self.plays(Level::Docker) => {
+                let message =
+                    "the driver docker starts a dockerd on a containerd of its own, so it takes --shim";
+                return Err(Error::new(ErrorKind::Usage, message));
+            }
             Some(Target::Serving(runtime, socket)) => Shim::connect(runtime, socket, claims()),
         };
-        shim.map(Some).map_err(unusable)
+        let shim = shim.map_err(unusable)?;
+        if self.plays(Level::Docker) {
+            // Where there is no dockerd, that is said once and not by each case.
+            shim.node.docker().map_err(|error| unusable(error.into()))?;
+        }
+        Ok(Some(shim))
     }
 
     /// A cluster of this run's own, for a shim whose binary was given. Only whoever asks for the driver gets one: it takes
@@ -161,7 +176,7 @@ impl Run {
         cluster: Option<&'a Cluster>,
     ) -> Result<Vec<Subject<'a>>> {
         let mut subjects: Vec<Subject<'a>> = host.map(Subject::Engine).into_iter().collect();
-        for level in [Level::Task, Level::Cri].into_iter().filter(|level| self.plays(*level)) {
+        for level in Level::OF_SHIMS.into_iter().filter(|level| self.plays(*level)) {
             subjects.extend(shim.map(|shim| Subject::Shim(shim, level)));
         }
         subjects.extend(cluster.map(Subject::Cluster));

@@ -1,13 +1,16 @@
 //! One container of a case, whichever way it was made.
 
+mod docker;
 mod specification;
 
 use std::time::Duration;
 
 use shimmer_node::cri::{CriContainerSpec, Pod, PodContainer, PodSpec};
+use shimmer_node::docker::{DockerContainer, DockerSpec};
 use shimmer_node::{Container, ContainerSpec, ErrorKind, Output, Task};
 use tempfile::TempDir;
 
+pub(crate) use self::docker::described as described_to_docker;
 pub(crate) use self::specification::described;
 use self::specification::{access, cri_spec};
 use crate::expected::{Ended, Entry, Seen};
@@ -38,6 +41,11 @@ pub(crate) enum Kind {
         container: Box<PodContainer>,
         pod: Box<Pod>,
         spec: Box<CriContainerSpec>,
+    },
+    Docker {
+        container: Box<DockerContainer>,
+        /// The name of its image.
+        image: String,
     },
 }
 
@@ -74,6 +82,7 @@ impl<'a> Running<'a> {
         setup.write_files(data.path())?;
         let kind = match stage.level {
             Level::Cri => Kind::cri(stage, setup, &data)?,
+            Level::Docker => Kind::docker(stage, setup, &data)?,
             _ => Kind::task(stage, setup, &data)?,
         };
         Ok(Self { stage, kind, data })
@@ -82,6 +91,14 @@ impl<'a> Running<'a> {
     /// A task whose container was described in the words of containerd's task service.
     pub(crate) fn of_spec(stage: &'a Stage<'a>, spec: &ContainerSpec) -> std::result::Result<Self, Error> {
         Ok(Self { stage, kind: Kind::of_spec(stage, spec)?, data: TempDir::new()? })
+    }
+
+    /// A container that was described in the words of Docker.
+    pub(crate) fn of_docker_spec(
+        stage: &'a Stage<'a>,
+        spec: &DockerSpec,
+    ) -> std::result::Result<Self, Error> {
+        Ok(Self { stage, kind: Kind::of_docker(stage, spec)?, data: TempDir::new()? })
     }
 
     /// Starts the guest.
@@ -93,13 +110,15 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Starts the guest, or tells how the shim refused. Only with CRI may that be the refusal to create it: there the
-    /// container is a record until it is started.
+    /// Starts the guest, or tells how the shim refused. Only with CRI and Docker may that be the refusal to create it:
+    /// there the container is a record until it is started.
     pub(crate) fn try_start(&mut self) -> std::result::Result<(), Error> {
-        let Kind::Cri { container, pod, spec } = &mut self.kind else {
-            return Ok(self.task()?.start()?);
-        };
-        start(self.stage.shim, container, pod, spec).map_err(refused)
+        let shim = self.stage.shim;
+        match &mut self.kind {
+            Kind::Task { task, .. } => Ok(task.start()?),
+            Kind::Cri { container, pod, spec } => start(shim, container, pod, spec).map_err(refused),
+            Kind::Docker { container, image } => docker::start(shim, image, container).map_err(refused),
+        }
     }
 
     /// One more container in the same pod, started.
@@ -117,6 +136,7 @@ impl<'a> Running<'a> {
         match &self.kind {
             Kind::Task { task, .. } => Ok(task.wait_for(text, self.stage.shim.patience)?),
             Kind::Cri { container, .. } => Ok(container.wait_for(text, self.stage.shim.patience)?),
+            Kind::Docker { container, .. } => Ok(container.wait_for(text, self.stage.shim.patience)?),
         }
     }
 
@@ -126,6 +146,7 @@ impl<'a> Running<'a> {
             Kind::Task { task, .. } => Ok(task.kill(signal)?),
             Kind::Cri { container, .. } if signal == SIGTERM => Ok(container.stop(GRACE)?),
             Kind::Cri { .. } => Err(Failure(format!("CRI has no call that sends signal {signal}"))),
+            Kind::Docker { container, .. } => Ok(container.kill(signal)?),
         }
     }
 
@@ -143,6 +164,7 @@ impl<'a> Running<'a> {
                 let ended = container.exec(command, self.stage.shim.patience)?;
                 Ok(Execution { code: ended.code, stdout: ended.stdout, stderr: ended.stderr })
             }
+            Kind::Docker { container, .. } => docker::exec(self.stage.shim, container, command),
         }
     }
 
@@ -187,6 +209,7 @@ impl<'a> Running<'a> {
                     left: Entry::all(self.data.path())?,
                 }
             }
+            Kind::Docker { container, .. } => docker::end(self.stage.shim, *container, &self.data)?,
         };
         Ok((ended, self.data))
     }
@@ -196,14 +219,19 @@ impl<'a> Running<'a> {
         match &self.kind {
             Kind::Task { container, .. } => container.id(),
             Kind::Cri { container, .. } => container.id(),
+            Kind::Docker { container, .. } => container.id(),
         }
     }
 
     /// The container's first process, as this machine counts processes.
     pub(crate) fn process(&self) -> Result<u32> {
         let node = &self.stage.shim.node;
-        let task = node.tasks()?.into_iter().find(|task| task.id == self.id());
-        let pid = task.ok_or_else(|| format!("containerd lists no task {}", self.id()))?.pid;
+        let pid = if let Kind::Docker { container, .. } = &self.kind {
+            docker::pid(container)?
+        } else {
+            let task = node.tasks()?.into_iter().find(|task| task.id == self.id());
+            task.ok_or_else(|| format!("containerd lists no task {}", self.id()))?.pid
+        };
         let processes = match node.processes() {
             // A containerd that is not ours counts processes as this machine does.
             Err(error) if *error.kind() == ErrorKind::NotPrivate => return Ok(pid),
@@ -217,7 +245,7 @@ impl<'a> Running<'a> {
     pub(crate) fn task(&mut self) -> Result<&mut Task> {
         match &mut self.kind {
             Kind::Task { task, .. } => Ok(task),
-            Kind::Cri { .. } => Err(Failure("the case is for containerd's task service".into())),
+            _ => Err(Failure("the case is for containerd's task service".into())),
         }
     }
 
@@ -225,7 +253,15 @@ impl<'a> Running<'a> {
     pub(crate) fn in_pod(&mut self) -> Result<(&mut PodContainer, &Pod)> {
         match &mut self.kind {
             Kind::Cri { container, pod, .. } => Ok((container, pod)),
-            Kind::Task { .. } => Err(Failure("the case is for CRI".into())),
+            _ => Err(Failure("the case is for CRI".into())),
+        }
+    }
+
+    /// The container, in a case that is played with Docker.
+    pub(crate) fn in_docker(&mut self) -> Result<&mut DockerContainer> {
+        match &mut self.kind {
+            Kind::Docker { container, .. } => Ok(container),
+            _ => Err(Failure("the case is for Docker".into())),
         }
     }
 }
@@ -311,14 +347,14 @@ fn delete(task: &mut Task) -> std::result::Result<Output, shimmer_node::Error> {
     task.try_delete()
 }
 
-/// A refusal by containerd or the shim is something to be seen; any other failure is the run's own.
+/// A refusal by containerd, Docker or the shim is something to be seen; any other failure is the run's own.
 fn refused(error: shimmer_node::Error) -> Error {
-    match error.kind() {
-        ErrorKind::Containerd { code, .. } => {
-            Error::Refused(Seen::Refused { code: Some(format!("{code:?}")), sentence: error.to_string() })
-        }
-        _ => Error::Other(error.into()),
-    }
+    let code = match error.kind() {
+        ErrorKind::Containerd { code, .. } => format!("{code:?}"),
+        ErrorKind::Docker { status, .. } => status.to_string(),
+        _ => return Error::Other(error.into()),
+    };
+    Error::Refused(Seen::Refused { code: Some(code), sentence: error.to_string() })
 }
 
 impl<E: Into<Failure>> From<E> for Error {

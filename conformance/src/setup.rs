@@ -223,6 +223,11 @@ impl Setup {
         self.stdin.is_none() && self.in_task.is_none() && self.in_pod.is_none()
     }
 
+    /// Whether Docker can show it: it is given nothing in the words of others.
+    pub(crate) fn is_for_docker(&self) -> bool {
+        self.in_task.is_none() && self.in_pod.is_none()
+    }
+
     /// The entrypoint and its arguments.
     pub(crate) fn command(&self) -> Vec<String> {
         let file = format!("/{}", self.name);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ pub(crate) struct Shim {
     /// The binary, where it is known.
     pub(crate) binary: Option<PathBuf>,
     images: Mutex<BTreeMap<String, Image>>,
+    /// The names of the images that Docker has.
+    loaded: Mutex<BTreeSet<String>>,
     starts: Starts,
     /// Holds the one shim that a private containerd finds.
     _folder: Option<TempDir>,
@@ -112,9 +114,28 @@ impl Shim {
         Ok(image)
     }
 
+    /// The name of a program's image in Docker, which loads it once.
+    pub(crate) fn loaded(&self, form: Form, name: &str, program: &[u8]) -> Result<String> {
+        let reference = images::reference(form, name, program);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if !loaded.contains(&reference) {
+            let folder = TempDir::new()?;
+            let archive = folder.path().join("image.tar");
+            images::write(images::build(form, name, program)?, &reference, &archive)?;
+            self.node.docker()?.load(&archive)?;
+            loaded.insert(reference.clone());
+        }
+        Ok(reference)
+    }
+
     /// To be held while a container of an image is made: alone where it is the image's first.
     pub(crate) fn turn(&self, image: &Image) -> Turn<'_> {
-        self.starts.turn(image.name())
+        self.turn_of(image.name())
+    }
+
+    /// The same for an image of this name.
+    pub(crate) fn turn_of(&self, image: &str) -> Turn<'_> {
+        self.starts.turn(image)
     }
 
     /// Ends a private containerd and fails where anything of it is left on the machine.
@@ -123,16 +144,16 @@ impl Shim {
     }
 
     fn new(node: Node, name: &str, runtime: String, claims: Claims) -> Self {
-        let (name, images, starts) = (name.to_owned(), Mutex::default(), Starts::default());
         Self {
             node,
-            name,
+            name: name.to_owned(),
             runtime,
             claims,
             patience: patience(),
             binary: None,
-            images,
-            starts,
+            images: Mutex::default(),
+            loaded: Mutex::default(),
+            starts: Starts::default(),
             _folder: None,
         }
     }

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use shimmer_node::docker::DockerSpec;
 use shimmer_node::{Code, ContainerSpec, ErrorKind, Image};
 use shimmer_oci::Digest;
 
@@ -76,7 +77,13 @@ impl<'a> Stage<'a> {
         running::described(spec, setup)
     }
 
-    /// A container whose program is loaded and not started.
+    /// A container for Docker, to be changed further; without the case's files.
+    pub(crate) fn docker_spec(&self, setup: &Setup) -> Result<DockerSpec> {
+        let image = self.shim.loaded(setup.form, &setup.name, &setup.program)?;
+        Ok(running::described_to_docker(self.next_name(), &image, &self.shim.runtime, setup))
+    }
+
+    /// A container whose program is loaded and not started; with CRI and Docker it is a record until it is started.
     pub(crate) fn create(&self, setup: &Setup) -> Result<Running<'_>> {
         match self.try_create(setup)? {
             Ok(running) => Ok(running),
@@ -96,6 +103,17 @@ impl<'a> Stage<'a> {
     /// A task that was described in the words of containerd's task service, not started.
     pub(crate) fn create_task(&self, spec: &ContainerSpec) -> Result<Running<'_>> {
         match Running::of_spec(self, spec) {
+            Ok(running) => Ok(running),
+            Err(running::Error::Refused(seen)) => {
+                Err(Failure(format!("expected a container, but saw {}", seen.describe())))
+            }
+            Err(running::Error::Other(failure)) => Err(failure),
+        }
+    }
+
+    /// A container that was described in the words of Docker, not started.
+    pub(crate) fn create_in_docker(&self, spec: &DockerSpec) -> Result<Running<'_>> {
+        match Running::of_docker_spec(self, spec) {
             Ok(running) => Ok(running),
             Err(running::Error::Refused(seen)) => {
                 Err(Failure(format!("expected a container, but saw {}", seen.describe())))
@@ -130,7 +148,7 @@ impl<'a> Stage<'a> {
             Err(refused) => return Ok(refused),
         };
         match running.try_start() {
-            Err(running::Error::Refused(refused)) if self.level == Level::Cri => return Ok(refused),
+            Err(running::Error::Refused(refused)) if self.level != Level::Task => return Ok(refused),
             Err(running::Error::Refused(refused)) => {
                 return Err(Failure(format!("start failed: {}", refused.describe())));
             }
@@ -163,6 +181,7 @@ pub(crate) fn refusal<T>(answer: std::result::Result<T, shimmer_node::Error>) ->
         Ok(_) => Err(Failure("expected a refusal, but the call succeeded".into())),
         Err(error) => match error.kind() {
             ErrorKind::Containerd { code, .. } => Ok((format!("{code:?}"), error.to_string())),
+            ErrorKind::Docker { status, .. } => Ok((status.to_string(), error.to_string())),
             _ => Err(error.into()),
         },
     }

@@ -65,11 +65,12 @@ pub fn engine<E: Engine + Default>(expect: &[&str], reports: &str) -> ExitCode {
     conclude(code, &arguments, report, &ledger, &Path::new(reports).join("engines"))
 }
 
-/// Holds a shim to the cases under a private containerd: the `main` of a test without harness.
+/// Holds a shim to the cases of the usual levels, and to Docker's own, under a private containerd: the `main` of a test without harness.
 ///
 /// Whatever the node leaves behind fails the test. The parameters are as [`engine`]'s.
 pub fn shim(binary: &str, expect: &[&str], reports: &str) -> ExitCode {
-    held(binary, expect, |_, _| true, Some(&Path::new(reports).join("shims")))
+    let wanted = |case: &Case, level| Level::USUAL.contains(&level) || case.profile == Profile::Docker;
+    held(binary, expect, wanted, Some(&Path::new(reports).join("shims")))
 }
 
 /// Holds a shim to the cases of these profiles at these levels, for tests that have to be short; the whole is for
@@ -100,8 +101,7 @@ fn held(
     let (alone, together): (Vec<Case>, Vec<Case>) =
         crate::all().into_iter().chain(own).partition(|case| case.alone);
     let trials = |cases: &[Case]| -> Vec<Trial> {
-        let levels = || [Level::Task, Level::Cri].into_iter();
-        let all = levels().flat_map(|level| cases.iter().map(move |case| (case, level)));
+        let all = Level::OF_SHIMS.into_iter().flat_map(|level| cases.iter().map(move |case| (case, level)));
         let all = all.filter(|(case, level)| case.is_for(*level, native) && wanted(case, *level));
         all.map(|(case, level)| shim.trial(case.clone(), level)).collect()
     };

@@ -137,6 +137,7 @@ fn in_a_container_that_ended(stage: &Stage<'_>) -> Result {
     running.kill(SIGTERM)?;
     match stage.level {
         Level::Cri => drop(running.in_pod()?.0.wait(patience())?),
+        Level::Docker => drop(running.in_docker()?.wait(patience())?),
         _ => drop(running.task()?.wait(patience())?),
     }
     refused(stage, &mut running, ["/busybox"]).map(drop)
@@ -181,6 +182,7 @@ fn program(stage: &Stage<'_>) -> String {
 fn refused(stage: &Stage<'_>, running: &mut Running<'_>, command: [&str; 1]) -> Result<(String, String)> {
     match stage.level {
         Level::Cri => refusal(running.in_pod()?.0.exec(command, patience())),
+        Level::Docker => refusal(running.in_docker()?.exec(ExecSpec::new(command), patience())),
         _ => {
             let exec = running.task()?.exec(stage.next_name(), ExecSpec::new(command));
             refusal(exec.and_then(|mut exec| exec.start()))

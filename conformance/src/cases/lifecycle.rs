@@ -227,6 +227,7 @@ fn processor_time(stage: &Stage<'_>) -> Result {
     let before = nanoseconds(&cgroup)?;
     let said = match stage.level {
         Level::Cri => running.in_pod()?.0.stats()?.cpu_nanos.unwrap_or_default(),
+        Level::Docker => running.in_docker()?.stats()?.cpu_nanos,
         _ => running.task()?.metrics()?.cpu_nanos,
     };
     let counted = before..=nanoseconds(&cgroup)?;

@@ -109,6 +109,7 @@ fn memory_charged(stage: &Stage<'_>) -> Result {
     let (mut running, _) = ready(stage)?;
     let used = match stage.level {
         Level::Cri => running.in_pod()?.0.stats()?.usage_bytes.unwrap_or_default(),
+        Level::Docker => running.in_docker()?.stats()?.memory_bytes,
         _ => running.task()?.metrics()?.memory_bytes,
     };
     let range = 32 * MIB..ENOUGH;
@@ -120,6 +121,7 @@ fn memory_update(stage: &Stage<'_>) -> Result {
     let more = Resources { memory: Some(2 * ENOUGH), ..Resources::default() };
     match stage.level {
         Level::Cri => running.in_pod()?.0.update(&more)?,
+        Level::Docker => running.in_docker()?.update_memory(2 * ENOUGH)?,
         _ => running.task()?.update(more)?,
     }
     says(&cgroup, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())

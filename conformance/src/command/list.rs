@@ -24,7 +24,7 @@ impl List {
                 let levels = names(case).join(" ");
                 let needs = case.needs.join(" ");
                 let line = format!(
-                    "{:width$}  {:6}  {:10}  {levels:15}  {needs}",
+                    "{:width$}  {:6}  {:10}  {levels:22}  {needs}",
                     case.id, case.keyword, case.profile
                 );
                 println!("{}", line.trim_end());

@@ -42,8 +42,8 @@ pub(crate) struct Arguments {
     /// restart-kubelet, restart-containerd, processes (prints their ids) and cgroup-root (prints the path)
     #[arg(long, value_name = "PROGRAM", requires = "kubeconfig")]
     pub(super) node_control: Option<PathBuf>,
-    /// How the cases are played: engine, task, cri or kube; may be given several times [default: all that can; `kube`
-    /// only with --kubeconfig]
+    /// How the cases are played: engine, task, cri, docker or kube; may be given several times [default: all that
+    /// can, save docker, which takes a dockerd, and kube without --kubeconfig, which takes what builds Kubernetes]
     #[arg(long = "driver", value_name = "DRIVER")]
     pub(super) levels: Vec<Level>,
     /// Only cases of this profile; may be given several times

@@ -7,17 +7,19 @@
 
 use std::fs::File;
 use std::io::{self, PipeWriter, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
-use crate::Node;
+use crate::daemon::Daemon;
 use crate::error::{Error, ErrorKind, Result};
+use crate::guardian::{exit, fork};
 
 /// A program that was started in a node. Dropped, it goes on.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl Companion {
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) where it cannot be executed, [`Daemon`](ErrorKind::Daemon) where it has ended at once.
-    pub(crate) fn start(node: &Node, command: Command, log: &Path) -> Result<Self> {
+    pub(crate) fn start(node: &Daemon, command: Command, log: &Path) -> Result<Self> {
         let name = named(&command);
         let file = File::options().create(true).append(true).open(log);
         let file = file.map_err(|error| Error::io(format!("open {}", log.display()), error))?;
@@ -116,36 +118,16 @@ fn open(process: u32) -> io::Result<OwnedFd> {
 
 /// Goes on in a process of the node's, whose id there is told by its parent.
 fn settle(init: &OwnedFd, teller: &PipeWriter) -> io::Result<()> {
-    enter(init, libc::CLONE_NEWNET | libc::CLONE_NEWNS | libc::CLONE_NEWPID)?;
+    let namespaces =
+        ThreadNameSpaceType::NETWORK | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::PROCESS_ID;
+    move_into_thread_name_spaces(init.as_fd(), namespaces)?;
     if let Some(child) = fork()? {
-        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty());
-        exit(ended.is_ok());
+        while let Err(rustix::io::Errno::INTR) = waitpid(Some(child), WaitOptions::empty()) {}
+        exit(0);
     }
-    let Some(companion) = fork()? else { return Ok(rustix::process::setsid().map(drop)?) };
-    let id = companion.as_raw_nonzero().get().cast_unsigned();
-    exit(rustix::io::write(teller, &id.to_ne_bytes()).is_ok())
-}
-
-/// The child's id in the parent, nothing in the child.
-fn fork() -> io::Result<Option<Pid>> {
-    // SAFETY: this process has one thread, and both sides go on with system calls only.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(None),
-        id => Ok(Pid::from_raw(id)),
+    if let Some(companion) = fork()? {
+        let id = companion.as_raw_nonzero().get().cast_unsigned();
+        exit(i32::from(rustix::io::write(teller, &id.to_ne_bytes()).is_err()));
     }
-}
-
-fn exit(well: bool) -> ! {
-    // SAFETY: ends the process without running the owner's exit handlers, which are not ours to run.
-    unsafe { libc::_exit(i32::from(!well)) }
-}
-
-/// Enters namespaces of the process that the descriptor stands for.
-fn enter(process: &impl AsFd, namespaces: libc::c_int) -> io::Result<()> {
-    // SAFETY: a system call on an open descriptor; the calling process has one thread, as these namespaces ask for.
-    match unsafe { libc::setns(process.as_fd().as_raw_fd(), namespaces) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(rustix::process::setsid().map(drop)?)
 }

@@ -32,7 +32,6 @@ mod container;
 pub mod cri;
 mod daemon;
 pub mod docker;
-mod enter;
 mod environment;
 mod error;
 mod event;
@@ -83,6 +82,7 @@ pub use crate::traces::Traces;
 pub use tonic::Code;
 
 use crate::client::Client;
+use crate::companion::Companion;
 use crate::connection::Connection;
 use crate::cri::Cri;
 use crate::docker::Docker;
@@ -270,6 +270,11 @@ impl Node {
     /// The first process of the node, by which others enter its namespaces.
     pub(crate) fn init(&self) -> Result<u32> {
         self.host.private("processes are known")?.init()
+    }
+
+    /// Starts a program beside the node's containerd.
+    pub(crate) fn companion(&self, command: std::process::Command, log: &Path) -> Result<Companion> {
+        Companion::start(self.host.private("programs are started")?, command, log)
     }
 
     /// PATH of the node's programs.

@@ -118,7 +118,7 @@ fn devices() -> Vec<Case> {
 }
 
 fn namespaces() -> Vec<Case> {
-    let in_containers = |case: Case| case.only([Level::Task, Level::Cri]).twin();
+    let in_containers = |case: Case| case.only([Level::Task, Level::Cri, Level::Docker]).twin();
     row(
         "namespaces",
         Profile::Security,

@@ -40,11 +40,11 @@ pub(super) fn cases() -> Vec<Case> {
                     .only([Level::Engine, Level::Task])
                     .prints("ready\nstdin\n"),
             ),
-            // In a pod stdin is a device that is always at its end, where no time has to pass.
+            // In a pod and in Docker stdin is a device that is always at its end, where no time has to pass.
             as_in(
                 "poll_oneoff",
                 Case::new("wasi/poll-sees-that-there-is-no-stdin", probe(["poll-stdin-or-ms", "1000"]))
-                    .only([Level::Cri])
+                    .only([Level::Cri, Level::Docker])
                     .prints("ready\nstdin\n"),
             ),
             as_in(

@@ -93,7 +93,7 @@ impl ClusterNode {
     /// Starts a program in the node's namespaces.
     pub(crate) fn start(&self, mut command: Command, log: &Path) -> Result<Companion> {
         command.env_clear().env("PATH", environment::extended(&self.node.path()?)?);
-        Companion::start(&self.node, command, log)
+        self.node.companion(command, log)
     }
 
     /// Makes the node one of the cluster that `kubeconfig` is of; it is ready some time later.

@@ -1,20 +1,19 @@
 //! The private dockerd: its settings, and its process in the node's namespaces.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::Docker;
 use super::api::Api;
+use crate::companion::Companion;
 use crate::config::SOCKET as CONTAINERD;
 use crate::daemon::Daemon;
-use crate::enter::enter;
 use crate::environment::Dockerd;
-use crate::error::{Error, ErrorKind, Result};
-use crate::process::{self, Process};
+use crate::error::{Error, Result};
 
 /// Starts a dockerd on the node's containerd; returns once it serves. No call to it takes longer than `limit`.
 pub(crate) fn start(node: &Daemon, limit: Duration) -> Result<Docker> {
@@ -24,14 +23,10 @@ pub(crate) fn start(node: &Daemon, limit: Duration) -> Result<Docker> {
     let write = |error| Error::io(format!("write {}", config.display()), error);
     fs::create_dir(&folder).map_err(write)?;
     fs::write(&config, settings(&node.folder, node.traces.name())).map_err(write)?;
-    let log = File::create(folder.join(LOG)).map_err(write)?;
-    let errors = log.try_clone().map_err(write)?;
     let mut command = Command::new(&program.file);
     command.arg("--config-file").arg(&config).env_clear().env("PATH", &program.path);
-    command.current_dir("/").stdin(Stdio::null()).stdout(log).stderr(errors);
-    let begin = |error| Error::io(format!("start {} in the node", program.file.display()), error);
-    enter(init(node)?, command).map_err(begin)?;
-    ready(node, &config, limit)
+    let dockerd = Companion::start(node, command, &folder.join(LOG))?;
+    ready(node, &dockerd, limit)
 }
 
 /// Everything is below the node's folder, and containers are in the node's cgroup. No bridge and no rule of a firewall
@@ -56,17 +51,8 @@ fn settings(folder: &Path, cgroup: &str) -> String {
     .to_string()
 }
 
-/// The first process of the node, as this machine counts processes.
-fn init(node: &Daemon) -> Result<u32> {
-    let processes = process::below(node.guardian())?;
-    let init = processes.iter().find(|process| process.node_pid == 1);
-    init.map(|init| init.pid).ok_or_else(|| {
-        Error::new(ErrorKind::Daemon, "the node has ended, so that no dockerd can be started in it")
-    })
-}
-
 #[expect(clippy::disallowed_methods, reason = "dockerd gives no sign when it begins to serve")]
-fn ready(node: &Daemon, config: &Path, limit: Duration) -> Result<Docker> {
+fn ready(node: &Daemon, dockerd: &Companion, limit: Duration) -> Result<Docker> {
     let socket = node.folder.join(SOCKET);
     let begin = Instant::now();
     loop {
@@ -78,25 +64,14 @@ fn ready(node: &Daemon, config: &Path, limit: Duration) -> Result<Docker> {
             Ok(docker) => return Ok(docker),
             Err(error) => error,
         };
-        if !process::below(node.guardian())?.iter().any(|process| is_ours(process, config)) {
-            return Err(failed(config, "ended before it served"));
+        if dockerd.has_ended()? {
+            return Err(dockerd.failed("ended before it served"));
         }
         if begin.elapsed() > PATIENCE {
-            return Err(failed(config, &format!("did not serve within {PATIENCE:?}: {why}")));
+            return Err(dockerd.failed(&format!("did not serve within {PATIENCE:?}: {why}")));
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-fn is_ours(process: &Process, config: &Path) -> bool {
-    process.args.iter().any(|arg| Path::new(arg) == config)
-}
-
-fn failed(config: &Path, what: &str) -> Error {
-    let log = fs::read_to_string(config.with_file_name(LOG)).unwrap_or_else(|error| error.to_string());
-    let lines: Vec<&str> = log.lines().collect();
-    let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
-    Error::new(ErrorKind::Daemon, format!("dockerd {what}; its log ends with:\n{tail}"))
 }
 
 /// `28.5.2` of `28.5.2+dfsg4`.
@@ -111,7 +86,6 @@ const CONFIG: &str = "daemon.json";
 const LOG: &str = "log";
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
-const TAIL: usize = 20;
 
 #[cfg(test)]
 mod tests {
