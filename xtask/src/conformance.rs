@@ -14,7 +14,7 @@ use crate::{Result, cargo, machine, process};
 /// docs/conformance.md are written.
 pub(crate) fn run(arguments: &[String], update: bool) -> Result<ExitCode> {
     machine::require_root("conformance")?;
-    setup::ensure(Extent::Run)?;
+    setup::ensure(Extent::Test)?;
     let hosts = build()?;
     let release = cargo::target()?.join("release");
     let reports = cargo::target()?.join("conformance");

@@ -93,7 +93,7 @@ impl Task {
     fn run(self) -> Result<ExitCode> {
         match self {
             Self::Setup { check: true } => return setup::report(),
-            Self::Setup { check: false } => setup::ensure(Extent::Run)?,
+            Self::Setup { check: false } => setup::ensure(Extent::Test)?,
             Self::Demo { arguments } => return demo::run(&arguments),
             Self::Cluster { arguments } => return cluster::run(&arguments),
             Self::Test => return steps::test(),

@@ -21,6 +21,8 @@ pub(crate) enum Extent {
     Build,
     /// Containers run, too.
     Run,
+    /// Whatever the tests drive besides.
+    Test,
 }
 
 /// Makes sure that nothing is missing, or says in a sentence what to do.
@@ -48,7 +50,7 @@ pub(crate) fn report() -> Result<ExitCode> {
         let state = if need.is_met() { "here   " } else { "MISSING" };
         println!("{state}  {:<18}  {}", need.name, need.purpose);
     }
-    Ok(if missing(Extent::Run).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if missing(Extent::Test).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn missing(extent: Extent) -> Vec<&'static Need> {
@@ -89,6 +91,10 @@ fn install(missing: &[&Need]) -> Result<()> {
         match need.name {
             needs::CLANG => apt.request_clang(),
             needs::CONTAINERD => apt.request_version("containerd", needs::is_supported)?,
+            needs::DOCKER => {
+                apt.request(need.packages);
+                apt.request_version("docker.io", needs::serves_containerd)?;
+            }
             needs::WASMEDGE if wasmedge::install_release() => {}
             needs::WASMEDGE => apt.request_version(wasmedge::PACKAGE, wasmedge::is_wanted)?,
             _ => apt.request(need.packages),

@@ -21,7 +21,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     let started = Instant::now();
     machine::require_root("test")?;
     let mut tally = Tally::default();
-    let outcome = step("setup", || setup::ensure(Extent::Run)).and_then(|()| lints());
+    let outcome = step("setup", || setup::ensure(Extent::Test)).and_then(|()| lints());
     let outcome = outcome.and_then(|()| step("cluster", cluster::build));
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
     let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));

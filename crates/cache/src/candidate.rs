@@ -101,8 +101,8 @@ fn readable(folder: &Folder) -> Result<(File, Metadata)> {
     if metadata.mode() & 0o004 != 0 {
         return Ok((code, metadata));
     }
-    let refused = |error| folder.refused("the code cannot be made readable", workspace::CODE, error);
-    rustix::fs::fchmod(&code, workspace::READABLE).map_err(|error| refused(error.into()))?;
+    rustix::fs::fchmod(&code, workspace::READABLE)
+        .map_err(|error| folder.refused("the code cannot be made readable", workspace::CODE, error))?;
     folder.file(workspace::CODE)
 }
 

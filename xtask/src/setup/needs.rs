@@ -32,10 +32,11 @@ impl Need {
 // The needs that a list of packages does not meet by itself.
 pub(crate) const CLANG: &str = "libclang";
 pub(crate) const CONTAINERD: &str = "containerd";
+pub(crate) const DOCKER: &str = "Docker";
 pub(crate) const LOADER: &str = "library path";
 pub(crate) const WASMEDGE: &str = "WasmEdge 0.17.1";
 
-pub(crate) const NEEDS: [Need; 11] = [
+pub(crate) const NEEDS: [Need; 12] = [
     Need {
         name: "C compiler",
         purpose: "links every program, and compiles the C in some crates",
@@ -124,6 +125,15 @@ pub(crate) const NEEDS: [Need; 11] = [
         packages: &["busybox-static"],
         probe: has_static_busybox,
     },
+    Need {
+        name: DOCKER,
+        purpose: "the tests play containers of a dockerd of their own",
+        extent: Extent::Test,
+        route: "Debian's stable if new enough, or sid",
+        // What `docker top` calls.
+        packages: &["procps"],
+        probe: has_docker,
+    },
 ];
 
 /// Whether containerd of this version can be driven: 1.7, or 2.0 and up.
@@ -147,6 +157,17 @@ fn containerd() -> Option<PathBuf> {
         Some(program) => Some(program),
         None => machine::program("containerd"),
     }
+}
+
+/// Whether Docker of this version keeps images in containerd, where shims look for them.
+pub(crate) fn serves_containerd(version: &str) -> bool {
+    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 25)
+}
+
+fn has_docker() -> bool {
+    let Some(program) = machine::program("dockerd") else { return false };
+    let said = process::read(Command::new(program).arg("--version")).unwrap_or_default();
+    said.split_whitespace().nth(2).is_some_and(serves_containerd) && machine::program("ps").is_some()
 }
 
 fn has_cni() -> bool {
@@ -221,6 +242,16 @@ mod tests {
         }
         for version in ["1.6.20~ds1-1+deb12u3", "1.5", "(none)", "", "v2"] {
             assert!(!is_supported(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn takes_docker_from_25_on() {
+        for version in ["28.5.2+dfsg4-5", "25.0.0", "29.1"] {
+            assert!(serves_containerd(version), "{version}");
+        }
+        for version in ["20.10.24+dfsg1-1+deb12u1+b6", "(none)", ""] {
+            assert!(!serves_containerd(version), "{version}");
         }
     }
 
