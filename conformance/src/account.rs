@@ -35,7 +35,10 @@ pub(crate) fn opened(
         version: FORMAT,
         suite: env!("CARGO_PKG_VERSION").to_owned(),
         shim: described(host, shim, cluster, expectations)?,
-        machine: Machine::detect(shim.map(|shim| shim.node.version()), ground)?,
+        machine: match cluster {
+            Some(cluster) => cluster.machine(Machine::detect(None, ground)?),
+            None => Machine::detect(shim.map(|shim| shim.node.version()), ground)?,
+        },
         started: report::now(),
         seconds: 0.0,
         claims: claims.unwrap_or_default(),

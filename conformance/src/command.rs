@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Compare(reports::Compare),
     /// Runs a command in the virtual machine of `run --node vm`, and ends with its status
     Vm(vm::Arguments),
+    /// Shows what works in a Kubernetes, feature by feature, from reports of the driver `kube`
+    Features(reports::Features),
 }
 
 impl Command {
@@ -37,6 +39,7 @@ impl Command {
             Self::Run(arguments) => arguments.run(),
             Self::Diff(diff) => diff.run(),
             Self::Compare(compare) => compare.run(),
+            Self::Features(features) => features.run(),
             Self::Vm(arguments) => return arguments.run(),
         };
         Ok(if is_as_expected? { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod difference;
+mod features;
 mod junit;
 mod machine;
 mod markdown;
@@ -20,6 +21,7 @@ use crate::level::Level;
 
 pub use comparison::{Comparison, compare};
 pub use difference::{Allowed, Difference, Differences, differ};
+pub use features::{features, write_features};
 pub use machine::{Cgroup, Machine};
 pub use outcome::{Fact, Outcome, Verdict};
 pub use tally::Tally;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use shimmer_conformance::report::{Allowed, Report, compare, differ};
+use shimmer_conformance::report::{Allowed, Report, compare, differ, features, write_features};
 use shimmer_conformance::{Level, Result};
 
 #[derive(Debug, Args)]
@@ -30,6 +30,16 @@ pub(crate) struct Compare {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Features {
+    /// Reports of runs with `--driver kube`, as JSON; the first is best the one of the reference
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+    /// A page with the marks between which the tables are written; without it they are printed
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
     /// For people
@@ -52,6 +62,17 @@ impl Diff {
             Format::Json => println!("{}", differences.json()?),
         }
         Ok(differences.is_clean())
+    }
+}
+
+impl Features {
+    pub(crate) fn run(&self) -> Result<bool> {
+        let reports = read(&self.reports)?;
+        match &self.page {
+            Some(page) => write_features(page, &reports)?,
+            None => print!("{}", features(&reports)),
+        }
+        Ok(true)
     }
 }
 

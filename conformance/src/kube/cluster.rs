@@ -13,6 +13,7 @@ use super::watch::{Objects, Watched};
 use crate::claims::Claims;
 use crate::failure::{Failure, Result};
 use crate::images;
+use crate::report::Machine;
 use crate::setup::Setup;
 use crate::shim;
 
@@ -109,6 +110,24 @@ impl Cluster {
     /// The nodes' objects by name.
     pub(crate) fn node_objects(&self) -> Result<Vec<Value>> {
         Ok(list(&self.api.read(NODES)?, "/items").to_vec())
+    }
+
+    /// Where the pods run, as far as one may know: the nodes are nobody's who has a namespace only.
+    pub(crate) fn machine(&self, here: Machine) -> Machine {
+        let nodes = self.node_objects().unwrap_or_default();
+        let info = nodes.first().map(|node| node["status"]["nodeInfo"].clone()).unwrap_or_default();
+        let said = |pointer: &str, other: &str| match text(&info, pointer) {
+            "" => other.to_owned(),
+            said => said.to_owned(),
+        };
+        let containerd =
+            text(&info, "/containerRuntimeVersion").strip_prefix("containerd://").map(str::to_owned);
+        Machine {
+            containerd,
+            kubernetes: Some(self.version.clone()),
+            kernel: said("/kernelVersion", &here.kernel),
+            ..here
+        }
     }
 
     pub(crate) fn api(&self) -> &Api {

@@ -10,6 +10,9 @@ use crate::ground::Ground;
 pub struct Machine {
     /// containerd's version, unless none was needed.
     pub containerd: Option<String>,
+    /// The version of Kubernetes, where there was one.
+    #[serde(default)]
+    pub kubernetes: Option<String>,
     /// The kernel's release: `6.1.0-18-amd64`.
     pub kernel: String,
     /// The processor's architecture: `x86_64`, `aarch64`.
@@ -48,6 +51,7 @@ impl Machine {
             .map_err(|error| Error::io("count the processors that this program may use", error))?;
         Ok(Self {
             containerd: containerd.map(str::to_owned),
+            kubernetes: None,
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             architecture: env::consts::ARCH.to_owned(),
             cgroup: Cgroup::among(&read("/proc/self/mounts")?),
