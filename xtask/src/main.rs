@@ -11,6 +11,7 @@ mod process;
 mod setup;
 mod steps;
 mod tidy;
+mod vm;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -38,8 +39,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 #[derive(Debug, Parser)]
 #[command(
     bin_name = "cargo xtask",
-    after_help = "Exit codes: 0 done, 1 failed or something is missing, 2 wrong usage; `cluster` and `demo` pass on their
-                  program's.\n\
+    after_help = "Exit codes: 0 done, 1 failed or something is missing, 2 wrong usage; `cluster`, `demo` and `vm` pass on their\n                  program's.\n\
                   Build output goes to CARGO_TARGET_DIR, or else to shimmer/target in the cache folder of your home."
 )]
 enum Task {
@@ -75,6 +75,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs a command in an emulated machine with cgroup v2, where a containerd serves that has the shims
+    Vm {
+        /// A Debian with systemd in place of the small machine; making it needs root, once
+        #[arg(long)]
+        systemd: bool,
+        /// What is run, as root of that machine; its exit code is ours. For example `-- ctr plugins list`
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
     /// Measures the engines and the shims
     Bench {
         /// Passed on to criterion; `-- --help` lists them
@@ -99,6 +108,7 @@ impl Task {
             Self::Test => return steps::test(),
             Self::Lint => return steps::lint(),
             Self::Conformance { update, arguments } => return conformance::run(&arguments, update),
+            Self::Vm { systemd, command } => return vm::run(systemd, &command),
             Self::Bench { arguments } => return demo::bench(&arguments),
             Self::Guests { check } => guests::rebuild(check)?,
         }

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, cluster, conformance, guests, machine, process, tidy};
+use crate::{Result, cargo, cluster, conformance, guests, machine, process, tidy, vm};
 
 /// Format, rules and clippy.
 pub(crate) fn lint() -> Result<ExitCode> {
@@ -25,6 +25,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     let outcome = outcome.and_then(|()| step("cluster", cluster::build));
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
     let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));
+    let outcome = outcome.and_then(|()| step("vm", vm::sample));
     println!("{:<8}{:>10}", "total", seconds(started));
     if let Err(error) = &outcome {
         println!("error: {error}");

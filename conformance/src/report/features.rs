@@ -95,11 +95,9 @@ fn header(reports: &[Report], labels: &[String]) -> String {
 }
 
 fn row(case: &str, reports: &[Report], notes: &mut Vec<String>) -> Vec<String> {
-    let cells = reports.iter().map(|report| {
-        match of_kubernetes(report).find(|outcome| outcome.id == case) {
-            Some(outcome) => cell(outcome, notes),
-            None => left_out(case, report, notes),
-        }
+    let cells = reports.iter().map(|report| match of_kubernetes(report).find(|outcome| outcome.id == case) {
+        Some(outcome) => cell(outcome, notes),
+        None => left_out(case, report, notes),
     });
     let feature = case.rsplit('/').next().unwrap_or(case).replace('-', " ");
     [format!("[{feature}](behaviour.md#{})", anchor(case, reports))].into_iter().chain(cells).collect()

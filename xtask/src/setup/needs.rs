@@ -36,7 +36,7 @@ pub(crate) const DOCKER: &str = "Docker";
 pub(crate) const LOADER: &str = "library path";
 pub(crate) const WASMEDGE: &str = "WasmEdge 0.17.1";
 
-pub(crate) const NEEDS: [Need; 12] = [
+pub(crate) const NEEDS: [Need; 15] = [
     Need {
         name: "C compiler",
         purpose: "links every program, and compiles the C in some crates",
@@ -133,6 +133,30 @@ pub(crate) const NEEDS: [Need; 12] = [
         // What `docker top` calls.
         packages: &["procps"],
         probe: has_docker,
+    },
+    Need {
+        name: "QEMU",
+        purpose: "emulates a machine with cgroup v2",
+        extent: Extent::Test,
+        route: "Debian's qemu-system-x86",
+        packages: &["qemu-system-x86"],
+        probe: || machine::program("qemu-system-x86_64").is_some(),
+    },
+    Need {
+        name: "kmod, xz",
+        purpose: "sort and unpack the modules of that machine's kernel",
+        extent: Extent::Test,
+        route: "Debian's kmod and xz-utils",
+        packages: &["kmod", "xz-utils"],
+        probe: || machine::program("depmod").is_some() && machine::program("xz").is_some(),
+    },
+    Need {
+        name: "debootstrap",
+        purpose: "makes a Debian with systemd for that machine",
+        extent: Extent::Test,
+        route: "Debian's debootstrap and e2fsprogs",
+        packages: &["debootstrap", "e2fsprogs"],
+        probe: || machine::program("debootstrap").is_some() && machine::program("mke2fs").is_some(),
     },
 ];
 

@@ -28,7 +28,7 @@ pub(crate) fn of(program: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
 fn linked(text: &str) -> std::result::Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for line in text.lines() {
-        let (name, file) = line.trim().split_once(" => ").unwrap_or(("", line.trim()));
+        let (name, file) = line.trim().split_once(" => ").unwrap_or_else(|| ("", line.trim()));
         if file == "not found" {
             return Err(name.to_owned());
         }
