@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use shimmer_node::cri::ContainerStatus;
 use shimmer_node::{Events, Resources};
 
@@ -24,6 +26,9 @@ const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: 
 const PERIOD: Setting = Setting { controller: "cpu", v1: "cpu.cfs_period_us", v2: "cpu.max" };
 const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
 const SHARES: Setting = Setting { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" };
+const PROCESSOR_SET: Setting = Setting { controller: "cpuset", v1: "cpuset.cpus", v2: "cpuset.cpus" };
+/// Only cgroup v2 can end all processes of a container when memory runs out.
+const END_ALL: Setting = Setting { controller: "memory", v1: "memory.oom_control", v2: "memory.oom.group" };
 const PROCESSES: Setting = Setting { controller: "pids", v1: "pids.max", v2: "pids.max" };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -39,7 +44,8 @@ fn memory() -> Vec<Case> {
             Case::new("limits/memory-within", probe(["alloc", "32"]).memory(ENOUGH)).twin().prints("ok\n"),
             Case::container("limits/memory-limit-is-the-cgroups", hold.clone(), memory_limit).twin(),
             Case::container("limits/memory-is-charged-to-the-container", hold.clone(), memory_charged).twin(),
-            Case::container("limits/update-raises-the-memory-limit", hold, memory_update).twin(),
+            Case::container("limits/update-raises-the-memory-limit", hold.clone(), memory_update).twin(),
+            Case::cri("limits/all-processes-end-out-of-memory", hold, memory_group).twin(),
         ],
     )
 }
@@ -65,6 +71,7 @@ fn out_of_memory() -> Vec<Case> {
 fn processors() -> Vec<Case> {
     let spin = probe(["spin"]);
     let tenth = spin.clone().cpu(10_000, 100_000);
+    let one = spin.clone().in_pod(|spec| spec.cpus("0"));
     let shares = spin.in_task(|spec| spec.cpu_shares(512)).in_pod(|spec| spec.cpu_shares(512));
     row(
         "processor-limit",
@@ -73,6 +80,7 @@ fn processors() -> Vec<Case> {
             Case::container("limits/cpu-quota-holds-back", tenth.clone(), cpu_quota).twin(),
             Case::task("limits/held-back-periods-are-counted", tenth, cpu_metrics).twin(),
             Case::container("limits/cpu-shares", shares, cpu_shares).twin(),
+            Case::cri("limits/cpu-set", one, cpu_set).twin(),
         ],
     )
 }
@@ -125,6 +133,16 @@ fn memory_update(stage: &Stage<'_>) -> Result {
         _ => running.task()?.update(more)?,
     }
     says(&cgroup, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())
+}
+
+/// Where there is no such file the kubelet asks for none.
+fn memory_group(stage: &Stage<'_>) -> Result {
+    let is_unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let setup = stage.setup();
+    let setup = if is_unified { setup.in_pod(|spec| spec.cgroup_file(END_ALL.v2, "1")) } else { setup };
+    let running = stage.start(&setup)?;
+    running.wait_for("ready\n")?;
+    if is_unified { says(&Cgroup::of(running.process()?)?, &END_ALL, "1") } else { Ok(()) }
 }
 
 fn oom_event(stage: &Stage<'_>) -> Result {
@@ -198,6 +216,11 @@ fn cpu_shares(stage: &Stage<'_>) -> Result {
     // cgroup v2 has weights, and there is more than one way to reckon them from shares; 100 is what 1024 gives.
     let halved = if unified { seen.parse::<u32>().is_ok_and(|weight| weight < 100) } else { seen == "512" };
     ensure(halved, || format!("expected 512 shares, half of what is usual, but saw {seen}"))
+}
+
+fn cpu_set(stage: &Stage<'_>) -> Result {
+    let (_running, cgroup) = ready(stage)?;
+    says(&cgroup, &PROCESSOR_SET, "0")
 }
 
 fn process_limit(stage: &Stage<'_>) -> Result {

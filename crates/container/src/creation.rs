@@ -14,6 +14,7 @@ use shimmer_cgroup::{Cgroup, Rule};
 
 use crate::console::Console;
 use crate::devices;
+use crate::limits::Limits;
 use crate::wire::{Create, Exec, Streams};
 use crate::workload::Workload;
 use crate::zygote::Estate;
@@ -32,6 +33,8 @@ pub(crate) struct Creation {
     cgroups: CgroupConfig,
     /// What it may do with which devices; none on version 1, where libcgroups limits them.
     devices: Option<Vec<Rule>>,
+    /// Those of its limits that systemd is not told.
+    limits: Limits,
     pub(crate) shares_processes: bool,
 }
 
@@ -59,6 +62,8 @@ impl Creation {
                  options, or boot the node with version 2 alone",
             ));
         }
+        let config = request.bundle.join("config.json");
+        let limits = if request.systemd { Limits::take_from(&config)? } else { Limits::default() };
         let (container, console) = insist(|attempt| {
             let workload =
                 Workload::new(Rc::clone(connection), Rc::clone(estate), &request.id, None).late(attempt);
@@ -81,16 +86,17 @@ impl Creation {
         let pid = pid.ok_or_else(|| Failure::new(FailureKind::Internal, "libcontainer names no process"))?;
         let shares_processes = !has_own_processes(&spec);
         let made = Made { pid, pidfd: pidfd(pid)?, master: master(console)? };
-        Ok((Self { container, cgroups, devices, shares_processes }, made))
+        Ok((Self { container, cgroups, devices, limits, shares_processes }, made))
     }
 
-    /// The cgroup of the first process, which from now on has no devices but those that it may use. On version 1 there is
-    /// none where the process shares those of the caller.
+    /// The cgroup of the first process, which from now on has all limits, and no devices but those that it may use. On
+    /// version 1 there is none where the process shares those of the caller.
     ///
     /// # Errors
     ///
-    /// On version 2 all that keeps the devices from being limited.
+    /// On version 2 all that keeps the devices from being limited, and with systemd the limits as well.
     pub(crate) fn confine(&self, made: &Made) -> Result<Option<Cgroup>, Failure> {
+        self.limits.write(made.pid)?;
         let cgroup = Cgroup::of(made.pid);
         let Some(devices) = &self.devices else { return Ok(cgroup.ok()) };
         let confined = cgroup.and_then(|cgroup| cgroup.filter_devices(devices).map(|()| cgroup));
@@ -112,9 +118,13 @@ impl Creation {
 
     /// Sets limits of the cgroup.
     pub(crate) fn update(&self, resources: &str) -> Result<(), Failure> {
-        let resources: LinuxResources = serde_json::from_str(resources).map_err(|error| {
+        let invalid = |error: serde_json::Error| {
             Failure::new(FailureKind::Invalid, format!("the new limits are no limits of Linux: {error}"))
-        })?;
+        };
+        let mut resources = serde_json::from_str(resources).map_err(invalid)?;
+        let limits =
+            if self.cgroups.systemd_cgroup { Limits::take(&mut resources)? } else { Limits::default() };
+        let resources: LinuxResources = serde_json::from_value(resources).map_err(invalid)?;
         let manager = create_cgroup_manager(copy(&self.cgroups)).map_err(failed)?;
         let options = ControllerOpt {
             resources: &resources,
@@ -122,7 +132,9 @@ impl Creation {
             oom_score_adj: None,
             freezer_state: None,
         };
-        manager.apply(&options).map_err(failed)
+        manager.apply(&options).map_err(failed)?;
+        let pid = self.container.pid().map(|pid| pid.as_raw().unsigned_abs());
+        pid.map_or(Ok(()), |pid| limits.write(pid))
     }
 
     /// Removes the container's state and cgroup, and runs the last hooks.

@@ -26,6 +26,7 @@ mod devices;
 mod failure;
 mod guest;
 mod launch;
+mod limits;
 mod monitor;
 mod native;
 mod program;

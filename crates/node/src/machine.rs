@@ -24,12 +24,11 @@ mod tree;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use self::delivery::BROUGHT;
-use self::emulator::{Emulator, Hardware};
+use self::emulator::{Emulator, Hardware, pass_on};
 use self::kernel::Kernel;
 use self::store::Store;
 use self::tree::{MERGED, Tree};
@@ -63,6 +62,10 @@ impl Machine {
     /// # Errors
     /// [`Environment`](ErrorKind::Environment) where one of the programs is missing.
     pub fn new(flavour: Flavour, folder: impl Into<PathBuf>) -> Result<Self> {
+        if std::env::consts::ARCH != ARCHITECTURE {
+            let message = format!("only machines of {ARCHITECTURE} are emulated, and only on such machines");
+            return Err(Error::new(ErrorKind::Environment, message));
+        }
         let mut files = Tree::default();
         for (program, place) in environment::programs()? {
             files.program(&program, &place)?;
@@ -152,15 +155,12 @@ impl Machine {
     }
 
     /// Listens until the machine is off.
-    fn attend(&self, mut machine: Emulator, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
+    fn attend(&self, machine: Emulator, output: &mut dyn FnMut(&[u8])) -> Result<u8> {
         let failure = |error| Error::io("listen to the virtual machine", error);
         let files = machine.files.try_clone().map_err(failure)?;
         let folder = self.brought.clone();
         let delivery = thread::spawn(move || delivery::take(files, folder.as_deref()));
-        let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = machine.output.read(&mut buffer) {
-            output(&buffer[..length]);
-        }
+        pass_on(&machine.output, output);
         let said = machine.ended()?;
         match delivery.join() {
             Ok(Ok(Some(status))) => Ok(status),
@@ -220,6 +220,9 @@ pub const LEFT: &str = "/shimmer/brought";
 const PROCESSORS: usize = 4;
 /// In MiB, of which half can be files.
 const MEMORY: usize = 4096;
+
+/// A machine has programs of this one.
+const ARCHITECTURE: &str = "x86_64";
 
 const INIT: &str = include_str!("machine/guest/init.sh");
 const BOOT: &str = include_str!("machine/guest/boot.sh");

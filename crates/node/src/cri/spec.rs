@@ -1,5 +1,6 @@
 //! What a container in a pod is to be.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use k8s_cri::v1::security_profile::ProfileType;
@@ -25,6 +26,8 @@ pub struct CriContainerSpec {
     cwd: Option<String>,
     mounts: Vec<Mount>,
     resources: Resources,
+    cpus: String,
+    unified: HashMap<String, String>,
     security: LinuxContainerSecurityContext,
     has_terminal: bool,
 }
@@ -46,6 +49,8 @@ impl CriContainerSpec {
             cwd: None,
             mounts: Vec::new(),
             resources: Resources::default(),
+            cpus: String::new(),
+            unified: HashMap::new(),
             security,
             has_terminal: false,
         }
@@ -126,6 +131,20 @@ impl CriContainerSpec {
         self
     }
 
+    /// The only processors that it may use, as a list of their numbers like `0,2-3`.
+    #[must_use]
+    pub fn cpus(mut self, cpus: impl Into<String>) -> Self {
+        self.cpus = cpus.into();
+        self
+    }
+
+    /// What a file of its cgroup is to say, of those that only cgroup v2 has: `memory.oom.group` and others.
+    #[must_use]
+    pub fn cgroup_file(mut self, file: &str, content: &str) -> Self {
+        self.unified.insert(file.into(), content.into());
+        self
+    }
+
     /// Makes its root filesystem one that cannot be written.
     #[must_use]
     pub fn read_only_root(mut self) -> Self {
@@ -180,6 +199,11 @@ impl CriContainerSpec {
         let image = self.image.name().to_owned();
         let security_context =
             LinuxContainerSecurityContext { namespace_options: Some(namespaces), ..self.security.clone() };
+        let resources = LinuxContainerResources {
+            cpuset_cpus: self.cpus.clone(),
+            unified: self.unified.clone(),
+            ..limits(&self.resources)?
+        };
         Ok(ContainerConfig {
             metadata: Some(ContainerMetadata { name: self.name.clone(), attempt: 0 }),
             image: Some(ImageSpec { user_specified_image: image.clone(), image, ..ImageSpec::default() }),
@@ -192,7 +216,7 @@ impl CriContainerSpec {
             log_path: format!("{}.log", unique(&self.name)),
             tty: self.has_terminal,
             linux: Some(LinuxContainerConfig {
-                resources: Some(limits(&self.resources)?),
+                resources: Some(resources),
                 security_context: Some(security_context),
             }),
             ..ContainerConfig::default()

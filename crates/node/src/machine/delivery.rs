@@ -9,11 +9,20 @@ pub(crate) const BROUGHT: &str = "brought";
 const STATUS: &str = "status";
 
 /// Takes the archive that comes through a channel, and says so; the command's exit code. Files go into `folder`, if
-/// there is one; of files of the same name the later ones are kept. Nothing if the machine ends before its archive
-/// does.
+/// there is one. Nothing if the machine ends before its archive does.
 pub(crate) fn take(mut channel: impl Read + Write, folder: Option<&Path>) -> io::Result<Option<u8>> {
+    let taken = unpack(&mut channel, folder);
+    // Whatever became of it: the machine waits for that before it ends. One that has ended hears nothing.
+    let _heard = channel.write_all(b"!");
+    if taken.is_err() {
+        io::copy(&mut channel, &mut io::sink())?;
+    }
+    taken
+}
+
+fn unpack(channel: impl Read, folder: Option<&Path>) -> io::Result<Option<u8>> {
     let mut status = None;
-    for entry in tar::Archive::new(&mut channel).entries()? {
+    for entry in tar::Archive::new(channel).entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         if path == Path::new(STATUS) {
@@ -23,9 +32,6 @@ pub(crate) fn take(mut channel: impl Read + Write, folder: Option<&Path>) -> io:
         } else if let (Ok(name), Some(folder)) = (path.strip_prefix(BROUGHT), folder) {
             bring(&mut entry, name, folder)?;
         }
-    }
-    if status.is_some() {
-        channel.write_all(b"!")?;
     }
     Ok(status)
 }
@@ -107,6 +113,15 @@ mod tests {
         let bytes = archive(&[("brought/../escaped", "x"), ("status", "0")]);
         assert_eq!(taken(bytes, Some(&folder)).0.expect("an archive"), Some(0));
         assert!(!outer.path().join("escaped").exists());
+    }
+
+    #[test]
+    fn files_that_have_no_place_here_keep_no_machine_from_ending() {
+        let bytes = archive(&[("brought/report.json", "{}"), ("status", "0")]);
+        let mut channel = Channel { input: Cursor::new(bytes), answer: Vec::new() };
+        assert!(take(&mut channel, Some(Path::new("/no/such/folder"))).is_err());
+        assert_eq!(channel.answer, b"!");
+        assert_eq!(channel.input.position(), channel.input.get_ref().len() as u64, "all was read");
     }
 
     #[test]

@@ -141,15 +141,27 @@ fn escaped(path: &Path) -> String {
 }
 
 /// Reads all that is said, of which the end is kept.
-fn listen(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+fn listen(from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
-        let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            kept.extend_from_slice(&buffer[..length]);
+        let mut kept = Vec::new();
+        pass_on(from, &mut |bytes| {
+            kept.extend_from_slice(bytes);
             kept.drain(..kept.len().saturating_sub(KEPT));
-        }
+        });
         kept
     })
+}
+
+/// Reads to the end, or to an error, which says no more than an end.
+pub(crate) fn pass_on(mut from: impl Read, to: &mut dyn FnMut(&[u8])) {
+    let mut buffer = [0; 4096];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(length @ 1..) => to(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
 }
 
 const KEPT: usize = 8192;
