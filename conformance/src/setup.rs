@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use shimmer_node::ContainerSpec;
 use shimmer_node::cri::CriContainerSpec;
+use shimmer_node::docker::DockerSpec;
 
 use crate::guests::{self, Program};
 use crate::images::Form;
@@ -50,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) in_task: Option<fn(ContainerSpec) -> ContainerSpec>,
     /// The same in words that only CRI has.
     pub(crate) in_pod: Option<fn(CriContainerSpec) -> CriContainerSpec>,
+    /// And in Docker's.
+    pub(crate) in_docker: Option<fn(DockerSpec) -> DockerSpec>,
 }
 
 /// The probe, told what to do.
@@ -98,6 +101,7 @@ impl Setup {
             cpu: None,
             in_task: None,
             in_pod: None,
+            in_docker: None,
         }
     }
 
@@ -193,6 +197,10 @@ impl Setup {
         Self { in_pod: Some(change), ..self }
     }
 
+    pub(crate) fn in_docker(self, change: fn(DockerSpec) -> DockerSpec) -> Self {
+        Self { in_docker: Some(change), ..self }
+    }
+
     /// The same for the probe's native twin, which runs on any runtime; what is native already stays as it is.
     pub(crate) fn native(self) -> Self {
         if self.form == Form::Userland && self.program.is_empty() {
@@ -211,6 +219,7 @@ impl Setup {
             && (self.user, self.memory, self.cpu) == (None, None, None)
             && self.in_task.is_none()
             && self.in_pod.is_none()
+            && self.in_docker.is_none()
     }
 
     /// Whether a pod can show it: the kubelet closes a container's stdin, and opens it only for `kubectl attach`.
@@ -223,9 +232,9 @@ impl Setup {
         self.stdin.is_none() && self.in_task.is_none() && self.in_pod.is_none()
     }
 
-    /// Whether Docker can show it: it is given nothing in the words of others.
+    /// Whether Docker can show it: it is given nothing in the words of others that is not said in Docker's as well.
     pub(crate) fn is_for_docker(&self) -> bool {
-        self.in_task.is_none() && self.in_pod.is_none()
+        (self.in_task.is_none() && self.in_pod.is_none()) || self.in_docker.is_some()
     }
 
     /// The entrypoint and its arguments.

@@ -1,5 +1,6 @@
 mod commands;
 
+use super::lifecycle::expect_size;
 use super::row;
 use crate::patience::patience;
 use crate::case::Case;
@@ -65,6 +66,7 @@ fn streams() -> Vec<Case> {
             Case::docker("docker/dialogue", probe(["echo"]), dialogue).twin(),
             Case::docker("docker/terminal", probe(["isatty"]), terminal).twin(),
             Case::docker("docker/terminal-answers", probe(["echo"]), terminal_answers).twin(),
+            Case::docker("docker/terminal-has-the-given-size", probe(["echo"]), terminal_size).twin(),
             Case::docker("docker/logs-of-both-streams", probe(["stdin"]).stdin(b"text\n"), logs).twin(),
             Case::docker("docker/logs-are-followed", probe(["tick"]), followed_logs).twin(),
         ],
@@ -131,13 +133,20 @@ fn terminal_answers(stage: &Stage<'_>) -> Result {
     let mut running = stage.create_in_docker(&spec)?;
     running.start()?;
     let container = running.in_docker()?;
-    container.resize(123, 45)?;
     container.write("one\n")?;
     // The first is the terminal's own echo.
     container.wait_for("one\r\none\r\n", patience())?;
     // End of transmission, as a person types it.
     container.write("\x04")?;
     ended(running, 0, "one\r\none\r\n")
+}
+
+fn terminal_size(stage: &Stage<'_>) -> Result {
+    let spec = stage.docker_spec(&stage.setup())?.terminal().stdin_open();
+    let mut running = stage.create_in_docker(&spec)?;
+    running.start()?;
+    running.in_docker()?.resize(123, 45)?;
+    expect_size(&running, "45 123")
 }
 
 fn logs(stage: &Stage<'_>) -> Result {

@@ -18,6 +18,8 @@ use crate::running::Running;
 use crate::setup::probe;
 use crate::stage::{Stage, refusal, refusal_as};
 
+pub(super) use self::terminal::expect_size;
+
 const SIGKILL: u32 = 9;
 const SIGTERM: u32 = 15;
 const PROCESSOR_TIME: Setting = Setting { controller: "cpuacct", v1: "cpuacct.usage", v2: "cpu.stat" };

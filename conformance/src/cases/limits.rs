@@ -72,7 +72,10 @@ fn processors() -> Vec<Case> {
     let spin = probe(["spin"]);
     let tenth = spin.clone().cpu(10_000, 100_000);
     let one = spin.clone().in_pod(|spec| spec.cpus("0"));
-    let shares = spin.in_task(|spec| spec.cpu_shares(512)).in_pod(|spec| spec.cpu_shares(512));
+    let shares = spin
+        .in_task(|spec| spec.cpu_shares(512))
+        .in_pod(|spec| spec.cpu_shares(512))
+        .in_docker(|spec| spec.cpu_shares(512));
     row(
         "processor-limit",
         Profile::Limits,
@@ -86,8 +89,10 @@ fn processors() -> Vec<Case> {
 }
 
 fn processes() -> Vec<Case> {
-    let few = |setup: Setup| setup.in_task(|spec| spec.pids(64));
-    let files = probe(["cwd-read", "/proc/1/limits"]).in_task(|spec| spec.rlimit("NOFILE", 512));
+    let few = |setup: Setup| setup.in_task(|spec| spec.pids(64)).in_docker(|spec| spec.pids(64));
+    let files = probe(["cwd-read", "/proc/1/limits"])
+        .in_task(|spec| spec.rlimit("NOFILE", 512))
+        .in_docker(|spec| spec.ulimit("nofile", 512));
     row(
         "process-limits",
         Profile::Limits,
@@ -95,7 +100,8 @@ fn processes() -> Vec<Case> {
             Case::new("limits/few-processes-are-enough", few(probe(["return"]))).twin(),
             Case::task("limits/processes-are-limited-and-counted", few(probe(["sleep"])), process_limit)
                 .twin(),
-            Case::task("limits/open-files", files, open_files).twin(),
+            // CRI has no word for it.
+            Case::container("limits/open-files", files, open_files).only([Level::Task, Level::Docker]).twin(),
         ],
     )
 }

@@ -88,6 +88,9 @@ pub(crate) fn docker_spec(spec: DockerSpec, setup: &Setup) -> DockerSpec {
     if let Some((quota, period)) = setup.cpu {
         spec = spec.cpu(quota, period);
     }
+    if let Some(change) = setup.in_docker {
+        spec = change(spec);
+    }
     if setup.read_only_root {
         spec = spec.read_only_root();
     }

@@ -1,6 +1,10 @@
 //! What Docker's commands do with a container that runs.
 
-use shimmer_node::ExecSpec;
+use std::fs;
+use std::time::Duration;
+
+use shimmer_node::{Access, ExecSpec};
+use tempfile::TempDir;
 
 use super::super::row;
 use super::{is, ready, text};
@@ -9,6 +13,7 @@ use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::{PROBE, PROBE_TWIN};
 use crate::images::Form;
+use crate::patience::until;
 use crate::profile::Profile;
 use crate::setup::{Setup, probe};
 use crate::stage::{Stage, refusal};
@@ -47,6 +52,7 @@ fn looks() -> Vec<Case> {
             Case::docker("docker/stats", hold.clone(), stats).twin(),
             Case::docker("docker/update", hold, update).twin(),
             Case::docker("docker/pause", guest(), pause).twin(),
+            Case::docker("docker/health", guest(), health).twin(),
             Case::docker("docker/copy", guest(), copy).twin(),
         ],
     )
@@ -107,6 +113,26 @@ fn pause(stage: &Stage<'_>) -> Result {
     is(&mut running, "paused", 0)?;
     running.in_docker()?.unpause()?;
     is(&mut running, "running", 0)
+}
+
+/// A program in the guest's container reads what is there only later.
+fn health(stage: &Stage<'_>) -> Result {
+    let setup = stage.setup();
+    let data = TempDir::new()?;
+    let command = [&*program(stage), "cwd-read", "/checked/healthy"];
+    let spec = stage.docker_spec(&setup)?.health(&command, Duration::from_millis(100));
+    let mut running = stage.create_in_docker(&spec.mount(data.path(), "/checked", Access::Read))?;
+    running.start()?;
+    let container = running.in_docker()?;
+    let becomes = |expected: &str| {
+        until(PATIENCE, || {
+            let state = container.inspect()?;
+            Ok((state.health != expected).then(|| format!("expected to be {expected}, but saw {state:?}")))
+        })
+    };
+    becomes("unhealthy")?;
+    fs::write(data.path().join("healthy"), "")?;
+    becomes("healthy")
 }
 
 /// Into the container while it runs, where a program of it finds the file, and out again.

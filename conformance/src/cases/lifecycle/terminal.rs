@@ -9,6 +9,7 @@ use crate::failure::{Failure, Result, ensure};
 use crate::images::BUSYBOX;
 use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
+use crate::running::Running;
 use crate::setup::{Setup, probe};
 use crate::stage::Stage;
 
@@ -62,11 +63,16 @@ fn answers(stage: &Stage<'_>) -> Result {
 fn size(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     running.task()?.resize(123, 45)?;
+    expect_size(&running, "45 123")
+}
+
+/// The guest's terminal is soon so many lines of so many characters.
+pub(crate) fn expect_size(running: &Running<'_>, expected: &str) -> Result {
     let terminal = format!("/proc/{}/fd/0", running.process()?);
     until(notice(), || {
         let stty = Command::new(BUSYBOX).args(["stty", "size"]).stdin(File::open(&terminal)?).output();
         let stty = stty.map_err(|error| Failure(format!("{BUSYBOX}: {error}")))?;
         let size = String::from_utf8_lossy(&stty.stdout).trim_end().to_owned();
-        Ok((size != "45 123").then(|| format!("expected 45 lines of 123 characters, but saw {size:?}")))
+        Ok((size != expected).then(|| format!("expected {expected} lines and characters, but saw {size:?}")))
     })
 }

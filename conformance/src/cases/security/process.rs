@@ -25,6 +25,10 @@ fn status() -> Setup {
 }
 
 fn identity() -> Vec<Case> {
+    let grouped = status()
+        .user(1000, 1001)
+        .in_task(|spec| spec.groups(&[2000, 3000]))
+        .in_docker(|spec| spec.groups(&[2000, 3000]));
     row(
         "identity",
         Profile::Security,
@@ -34,11 +38,12 @@ fn identity() -> Vec<Case> {
                 says(stage, "Gid", "1001 1001 1001 1001")
             })
             .twin(),
-            Case::task(
-                "security/further-groups",
-                status().user(1000, 1001).in_task(|spec| spec.groups(&[2000, 3000])),
-                |stage| says(stage, "Groups", "2000 3000"),
-            )
+            Case::container("security/further-groups", grouped, |stage| {
+                // Docker names the user's own group among the further ones.
+                let own = if stage.level == Level::Docker { "1001 " } else { "" };
+                says(stage, "Groups", &format!("{own}2000 3000"))
+            })
+            .only([Level::Task, Level::Docker])
             .twin(),
         ],
     )
@@ -48,12 +53,17 @@ fn rights() -> Vec<Case> {
     // CAP_KILL is number 5.
     let only_kill = status()
         .in_task(|spec| spec.capabilities(&["KILL"]))
-        .in_pod(|spec| spec.drop_capability("ALL").add_capability("KILL"));
-    let none = status().in_task(|spec| spec.capabilities(&[])).in_pod(|spec| spec.drop_capability("ALL"));
+        .in_pod(|spec| spec.drop_capability("ALL").add_capability("KILL"))
+        .in_docker(|spec| spec.drop_capability("ALL").add_capability("KILL"));
+    let none = status()
+        .in_task(|spec| spec.capabilities(&[]))
+        .in_pod(|spec| spec.drop_capability("ALL"))
+        .in_docker(|spec| spec.drop_capability("ALL"));
     let nobody = none.clone().user(1000, 1001);
     let kept = status()
         .in_task(|spec| spec.no_new_privileges(true))
-        .in_pod(shimmer_node::cri::CriContainerSpec::no_new_privileges);
+        .in_pod(shimmer_node::cri::CriContainerSpec::no_new_privileges)
+        .in_docker(shimmer_node::docker::DockerSpec::no_new_privileges);
     row(
         "capabilities-of-the-process",
         Profile::Security,
@@ -84,6 +94,7 @@ fn filters() -> Vec<Case> {
         setup
             .in_task(|spec: ContainerSpec| spec.seccomp(without_mkdir()))
             .in_pod(shimmer_node::cri::CriContainerSpec::seccomp_default)
+            .in_docker(|spec| spec.seccomp(&without_mkdir()))
     };
     row(
         "seccomp",
@@ -94,7 +105,7 @@ fn filters() -> Vec<Case> {
             })
             .twin(),
             Case::new("security/seccomp-filter-denies", filtered(probe(["mkdir", "/data/folder"])))
-                .only([Level::Task])
+                .only([Level::Task, Level::Docker])
                 .twin()
                 .ends_with(UNUSABLE)
                 .complains("PermissionDenied"),

@@ -2,8 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
-use bollard::models::{ContainerCreateBody, HostConfig, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+use serde_json::Value;
 
 use crate::mount::Access;
 use crate::stdio::Input;
@@ -116,6 +120,71 @@ impl DockerSpec {
         self
     }
 
+    /// The weight against other containers, where processors are short: `--cpu-shares`.
+    #[must_use]
+    pub fn cpu_shares(mut self, shares: i64) -> Self {
+        self.host.cpu_shares = Some(shares);
+        self
+    }
+
+    /// The number of processes and threads: `--pids-limit`.
+    #[must_use]
+    pub fn pids(mut self, limit: i64) -> Self {
+        self.host.pids_limit = Some(limit);
+        self
+    }
+
+    /// A resource limit of the process, soft and hard, `nofile` for `RLIMIT_NOFILE`: `--ulimit`.
+    #[must_use]
+    pub fn ulimit(mut self, kind: &str, limit: i64) -> Self {
+        let limit = ResourcesUlimits { name: Some(kind.to_owned()), soft: Some(limit), hard: Some(limit) };
+        self.host.ulimits.get_or_insert_default().push(limit);
+        self
+    }
+
+    /// The user's further groups: `--group-add`.
+    #[must_use]
+    pub fn groups(mut self, groups: &[u32]) -> Self {
+        self.host.group_add = Some(groups.iter().map(u32::to_string).collect());
+        self
+    }
+
+    /// Takes a capability away, `ALL` for all of them: `--cap-drop`.
+    #[must_use]
+    pub fn drop_capability(mut self, name: &str) -> Self {
+        self.host.cap_drop.get_or_insert_default().push(name.to_owned());
+        self
+    }
+
+    /// Gives it one more: `--cap-add`.
+    #[must_use]
+    pub fn add_capability(mut self, name: &str) -> Self {
+        self.host.cap_add.get_or_insert_default().push(name.to_owned());
+        self
+    }
+
+    /// Keeps programs from gaining privileges by setuid files: `--security-opt no-new-privileges`.
+    #[must_use]
+    pub fn no_new_privileges(self) -> Self {
+        self.secured("no-new-privileges".to_owned())
+    }
+
+    /// A seccomp filter in place of Docker's own: `--security-opt seccomp=…`.
+    #[must_use]
+    pub fn seccomp(self, filter: &Value) -> Self {
+        self.secured(format!("seccomp={filter}"))
+    }
+
+    /// The program that says whether the container is well, run in it at intervals: `--health-cmd`, `--health-interval`.
+    #[must_use]
+    pub fn health(mut self, command: &[&str], interval: Duration) -> Self {
+        let test = ["CMD"].iter().chain(command).map(|&word| word.to_owned()).collect();
+        let interval = i64::try_from(interval.as_nanos()).ok();
+        let config = HealthConfig { test: Some(test), interval, retries: Some(1), ..HealthConfig::default() };
+        self.body.healthcheck = Some(config);
+        self
+    }
+
     /// Uses this machine's network: `--network host`.
     #[must_use]
     pub fn host_network(mut self) -> Self {
@@ -169,6 +238,11 @@ impl DockerSpec {
             host_config: Some(self.host.clone()),
             ..self.body.clone()
         }
+    }
+
+    fn secured(mut self, option: String) -> Self {
+        self.host.security_opt.get_or_insert_default().push(option);
+        self
     }
 }
 

@@ -15,6 +15,8 @@ pub struct DockerState {
     pub error: String,
     /// The id of its first process, as the node counts processes; 0 where there is none.
     pub pid: u32,
+    /// What its health check has found, in Docker's words: `starting`, `healthy`, `unhealthy`; nothing without one.
+    pub health: String,
     /// How often it was started again by its restart policy.
     pub restarts: u32,
 }
@@ -30,6 +32,11 @@ impl From<ContainerInspectResponse> for DockerState {
             is_oom_killed: state.oom_killed.unwrap_or_default(),
             error: state.error.unwrap_or_default(),
             pid: number(state.pid),
+            health: state
+                .health
+                .and_then(|health| health.status)
+                .map(|found| found.to_string())
+                .unwrap_or_default(),
             restarts: number(answer.restart_count),
         }
     }
