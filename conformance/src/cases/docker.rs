@@ -11,7 +11,7 @@ use crate::patience::until;
 use crate::profile::Profile;
 use crate::running::Running;
 use crate::setup::{Setup, probe};
-use crate::stage::Stage;
+use crate::stage::{Stage, refusal};
 
 const SIGINT: u32 = 2;
 const SIGTERM: u32 = 15;
@@ -74,6 +74,7 @@ fn streams() -> Vec<Case> {
 }
 
 fn ends() -> Vec<Case> {
+    let nowhere = |path| probe([]).form(Form::Userland).path(path);
     row(
         "docker-ends",
         Profile::Docker,
@@ -83,6 +84,12 @@ fn ends() -> Vec<Case> {
             Case::docker("docker/out-of-memory-is-told", probe(["eat"]).memory(128 << 20), out_of_memory).twin(),
             Case::docker("docker/starts-again", probe(["proc-exit", "7"]), starts_again).twin(),
             Case::docker("docker/restarts-on-failure", probe(["proc-exit", "5"]), restarts_on_failure).twin(),
+            Case::docker("docker/what-does-not-exist-is-127", nowhere("/no/such/program"), |stage| {
+                refused_with(stage, 127)
+            })
+            .twin(),
+            Case::docker("docker/what-is-no-program-is-126", nowhere("/bin"), |stage| refused_with(stage, 126))
+                .twin(),
             Case::docker("docker/refusal-is-told", Setup::of_bytes("app.wasm", b"hello"), refusal_is_told),
         ],
     )
@@ -217,10 +224,17 @@ fn restarts_on_failure(stage: &Stage<'_>) -> Result {
     })
 }
 
+/// The statuses that a shell gives, and `docker run` with it.
+fn refused_with(stage: &Stage<'_>, code: u32) -> Result {
+    let mut running = stage.create(&stage.setup())?;
+    refusal(running.in_docker()?.start())?;
+    is(&mut running, "created", code)
+}
+
 /// `docker run` says why, `docker inspect` as well, and the container is none that runs.
 fn refusal_is_told(stage: &Stage<'_>) -> Result {
     let mut running = stage.create(&stage.setup())?;
-    let (_, sentence) = crate::stage::refusal(running.in_docker()?.start())?;
+    let (_, sentence) = refusal(running.in_docker()?.start())?;
     let state = running.in_docker()?.inspect()?;
     let told = |text: &str| text.contains("app.wasm") && text.contains(&stage.shim.name);
     ensure(told(&sentence) && told(&state.error) && state.code != 0 && state.status != "running", || {

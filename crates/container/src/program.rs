@@ -59,10 +59,14 @@ pub(crate) fn find(process: &Process<'_>, own: Own) -> Result<Entry> {
         }
     }
     let tried: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-    Err(Error::new(ErrorKind::NotFound, "the entrypoint does not exist in the image")
-        .with("file", entrypoint.path().display().to_string())
-        .with("looked for", tried.join(" "))
-        .advise("name a file of the image as the first element of `command`"))
+    // Docker knows what does not exist by the kernel's words, and gives the status 127.
+    Err(Error::new(
+        ErrorKind::NotFound,
+        "no such file or directory: the entrypoint does not exist in the image",
+    )
+    .with("file", entrypoint.path().display().to_string())
+    .with("looked for", tried.join(" "))
+    .advise("name a file of the image as the first element of `command`"))
 }
 
 fn inspect(path: &Path, metadata: &fs::Metadata, own: Own) -> Result<Entry> {

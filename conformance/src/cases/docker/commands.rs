@@ -71,12 +71,14 @@ fn stdin(stage: &Stage<'_>) -> Result {
     expect(stage, ExecSpec::new([&*program(stage), "stdin"]).stdin("text\n"), 0, "text\n", "5 bytes\n")
 }
 
-/// It is refused by name, and the container goes on.
+/// It is refused by name and with the status of shells, and the container goes on.
 fn missing(stage: &Stage<'_>) -> Result {
     let mut running = ready(stage)?;
     let container = running.in_docker()?;
     let (_, sentence) = refusal(container.exec(ExecSpec::new(["/no/such/program"]), patience()))?;
-    ensure(sentence.contains("/no/such/program"), || format!("the refusal names no program: {sentence}"))?;
+    ensure(sentence.contains("/no/such/program") && sentence.contains("status 127"), || {
+        format!("expected the program and the status 127 to be named, but saw {sentence}")
+    })?;
     is(&mut running, "running", 0)
 }
 

@@ -48,7 +48,8 @@ pub(crate) fn run(
     let (stdout, stderr) = streams.finish_within(timeout)?;
     let ended = ended(api, &exec, doing)?;
     if !ended.was_started {
-        let message = String::from_utf8_lossy(&[stdout, stderr].concat()).trim().to_owned();
+        let said = String::from_utf8_lossy(&[stdout, stderr].concat()).trim().to_owned();
+        let message = format!("{said} (status {})", ended.code);
         return Err(Error::docker(doing, Refusal::DockerStreamError { error: message }));
     }
     Ok(Execution { code: ended.code, stdout, stderr })
