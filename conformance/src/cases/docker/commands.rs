@@ -127,7 +127,7 @@ fn health(stage: &Stage<'_>) -> Result {
     running.start()?;
     let container = running.in_docker()?;
     let becomes = |expected: &str| {
-        until(PATIENCE, || {
+        until(patience(), || {
             let state = container.inspect()?;
             Ok((state.health != expected).then(|| format!("expected to be {expected}, but saw {state:?}")))
         })
