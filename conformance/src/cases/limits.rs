@@ -247,6 +247,7 @@ fn open_files(stage: &Stage<'_>) -> Result {
 }
 
 fn says(cgroup: &Cgroup, setting: &Setting, expected: &str) -> Result {
-    let (seen, _) = cgroup.read(setting)?;
-    ensure(seen == expected, || format!("expected {} to say {expected}, but saw {seen}", setting.v1))
+    let (seen, unified) = cgroup.read(setting)?;
+    let file = if unified { setting.v2 } else { setting.v1 };
+    ensure(seen == expected, || format!("expected {file} to say {expected}, but saw {seen}"))
 }

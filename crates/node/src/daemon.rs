@@ -138,10 +138,11 @@ impl Daemon {
         process::below(self.guardian.id(), self.guardian.shares_ids())
     }
 
-    /// The cgroup that pods are put in, as CRI is told.
+    /// The cgroup that pods are put in, as CRI is told: a slice is what systemd makes, and any other path what a runtime
+    /// makes by itself.
     pub(crate) fn pods(&self) -> String {
-        // A slice is what systemd makes, and any other path what a runtime makes by itself.
-        if self.systemd { self.traces.slice() } else { format!("/{}", self.traces.name()) }
+        let own = if self.systemd { self.traces.slice() } else { self.traces.name().to_owned() };
+        format!("/{own}")
     }
 
     /// Ends everything and waits for it.
