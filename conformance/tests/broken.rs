@@ -44,12 +44,13 @@ const DEFECTS: [Defect; 7] = [
             "files/read-only-mount",
             "files/read-only-root",
             "lifecycle/delete-twice",
+            "docker/exit-code",
         ],
     },
     Defect {
         name: "exit-code",
         spoil: |spec| wrap(spec, r#""$0" "$@"; status=$?; exit $((status ? status + 1 : 0))"#),
-        caught_by: &["exit/proc-exit-42"],
+        caught_by: &["exit/proc-exit-42", "docker/exit-code"],
         missed_by: &["exit/return-is-0", "stdio/nothing-is-lost"],
     },
     Defect {
@@ -135,7 +136,7 @@ impl Defect {
         let cases: BTreeSet<&str> = cases.copied().collect();
         let run = Run {
             shim: Some(Target::Binary(shim)),
-            levels: vec![Level::Task],
+            levels: vec![Level::Task, Level::Docker],
             filters: cases.iter().map(|id| Pattern::new(id)).collect::<Result<_, _>>()?,
             patience: Some(PATIENCE),
             ..Run::default()

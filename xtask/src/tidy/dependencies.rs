@@ -62,7 +62,8 @@ pub(crate) fn lock(tree: &Tree) -> Vec<String> {
 }
 
 /// By what a foreign crate's name begins, and who may depend on it; the first of them counts.
-const WRAPPERS: [(&str, &[&str]); 10] = [
+const WRAPPERS: [(&str, &[&str]); 11] = [
+    ("bollard", &["crates/node"]),
     ("containerd-client", &["crates/node", "crates/shim"]),
     ("containerd-shim-protos", &["benches", "crates/shim"]),
     ("containerd-shim", &["crates/runwasi"]),
