@@ -7,7 +7,7 @@ use crate::kube::{GUEST, KubeStage, Stream, with};
 use crate::setup::Setup;
 
 pub(super) fn cases() -> Vec<Case> {
-    let status = || guest(["cwd-read", "/proc/self/status"]);
+    let status = || guest(["cwd-read", "/proc/1/status"]);
     kubernetes(
         "security",
         [
@@ -83,7 +83,7 @@ fn log(stage: &KubeStage<'_>) -> Result<String> {
     pod.log(GUEST, Stream::Merged)
 }
 
-/// A field of `/proc/self/status`.
+/// A field of `/proc/1/status`.
 fn field<'l>(log: &'l str, name: &str) -> Result<&'l str> {
     let mut lines = log.lines().filter_map(|line| line.split_once(':'));
     let found = lines.find(|(field, _)| *field == name).map(|(_, value)| value.trim());
