@@ -36,7 +36,7 @@ const LONGEST: usize = 50;
 impl<'a> KubeStage<'a> {
     pub(crate) fn new(cluster: &'a Cluster, case: &Case) -> Self {
         let setup = if cluster.is_native() { case.setup.clone().native() } else { case.setup.clone() };
-        let name = case.id.rsplit('/').next().unwrap_or_default();
+        let name = case.id.trim_start_matches("kubernetes/").replace('/', "-");
         let id = name.chars().take(LONGEST).collect::<String>().trim_end_matches('-').to_owned();
         Self { cluster, id, setup, facts: Mutex::default(), made: AtomicUsize::new(0) }
     }
@@ -66,8 +66,7 @@ impl<'a> KubeStage<'a> {
     /// A name for the next object of this case.
     pub(crate) fn next_name(&self) -> String {
         let number = self.made.fetch_add(1, Ordering::SeqCst);
-        // Two cases of different topics may have the same last part.
-        format!("{}-{:04x}-{number}", self.id, crc(&self.id, self.cluster.label()) & 0xffff)
+        format!("{}-{number}", self.id)
     }
 
     /// The container that the case is about.
@@ -136,8 +135,4 @@ impl Drop for Made<'_> {
         // Whoever looks at the namespace afterwards sees what could not be deleted.
         let _gone = self.cluster.api().delete(&self.path(), None);
     }
-}
-
-fn crc(one: &str, other: &str) -> u32 {
-    one.bytes().chain(other.bytes()).fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()))
 }
