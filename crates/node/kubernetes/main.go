@@ -11,6 +11,10 @@ import (
 	"strings"
 	_ "time/tzdata" // time zones of CronJobs, on machines without a database of them
 
+	"github.com/coredns/coredns/coremain"
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -29,6 +33,7 @@ import (
 
 // Made when they are called for and not before: their constructors register flags that are global.
 var programs = map[string]func(){
+	"coredns":                 coremain.Run,
 	"etcd":                    func() { etcdmain.Main(os.Args) },
 	"kube-apiserver":          serve(apiserver.NewAPIServerCommand),
 	"kube-controller-manager": serve(manager.NewControllerManagerCommand),

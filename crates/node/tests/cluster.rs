@@ -37,9 +37,8 @@ fn pods_of_two_nodes_talk_and_nothing_is_left_when_it_stops() {
     kubectl(&cluster, &["run", "server", "--image", &image, "--labels=app=server", "--overrides", &server]);
     kubectl(&cluster, &["wait", "pod/server", "--for=condition=Ready", "--timeout=60s"]);
     kubectl(&cluster, &["expose", "pod/server", "--port=8080", "--target-port=80"]);
-    let service = kubectl(&cluster, &["get", "service/server", "-o=jsonpath={.spec.clusterIP}"]);
-    // kube-proxy needs a moment for what is new, and tells nobody when it has had it.
-    let fetch = format!("until wget -qO- http://{service}:8080/file; do sleep 0.1; done");
+    // kube-proxy and CoreDNS need a moment for what is new, and tell nobody when they have had it.
+    let fetch = "until wget -qO- http://server.default.svc.cluster.local:8080/file; do sleep 0.1; done";
     let client = format!(
         r#"{{"spec":{{"nodeName":"node2","restartPolicy":"Never","containers":[{{"name":"client","image":"{image}",
             "imagePullPolicy":"Never","command":["/bin/sh","-c","{fetch}"]}}]}}}}"#
