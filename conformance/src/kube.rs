@@ -27,7 +27,7 @@ pub(crate) use logs::{Log, Stream};
 pub(crate) use manifest::is_for_restricted;
 pub(crate) use namespace::LABEL;
 pub(crate) use once::{base64, push};
-pub(crate) use pod::{GUEST, Pod, condition, described, ready, refusal, restarts, status};
+pub(crate) use pod::{GUEST, Pod, ready, refusal, restarts, status};
 pub(crate) use private::Private;
 pub(crate) use stage::{KubeStage, Made, STAYS};
 pub(crate) use streams::{Exec, Ran};

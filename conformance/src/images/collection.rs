@@ -1,6 +1,7 @@
 //! All images that a cluster is asked for, to be pushed where its nodes find them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -57,11 +58,11 @@ fn all() -> Result<BTreeMap<String, NewImage>> {
     let others = [busybox([])].into_iter().chain(crate::cases::servers());
     let mut images = BTreeMap::new();
     for Setup { form, name, program, .. } in guests.chain(others) {
-        let reference = reference(form, &name, &program);
-        if !images.contains_key(&reference) {
-            let image = build(form, &name, &program)
-                .map_err(|failure| Error::new(ErrorKind::Guest, format!("{name}: {}", failure.0)))?;
-            images.insert(reference, image);
+        if let Entry::Vacant(place) = images.entry(reference(form, &name, &program)) {
+            let image = build(form, &name, &program);
+            place.insert(
+                image.map_err(|failure| Error::new(ErrorKind::Guest, format!("{name}: {}", failure.0)))?,
+            );
         }
     }
     Ok(images)

@@ -67,11 +67,6 @@ impl Api {
         self.call(Method::GET, path, JSON, &Value::Null)
     }
 
-    /// An object, or nothing where there is none.
-    pub(crate) fn find(&self, path: &str) -> Answer<Option<Value>> {
-        absent_is_none(self.read(path))
-    }
-
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Answer<Value> {
         self.call(Method::POST, collection, JSON, object)
     }

@@ -8,7 +8,6 @@ pub(crate) enum Kind {
     Job,
     Pod,
     PodDisruptionBudget,
-    ReplicaSet,
     Secret,
     Service,
 }
@@ -29,7 +28,6 @@ impl Kind {
             Self::Job => ("apis/batch/v1", "jobs"),
             Self::Pod => ("api/v1", "pods"),
             Self::PodDisruptionBudget => ("apis/policy/v1", "poddisruptionbudgets"),
-            Self::ReplicaSet => ("apis/apps/v1", "replicasets"),
             Self::Secret => ("api/v1", "secrets"),
             Self::Service => ("api/v1", "services"),
         };
@@ -46,7 +44,6 @@ impl Kind {
             Self::Job => ("batch/v1", "Job"),
             Self::Pod => ("v1", "Pod"),
             Self::PodDisruptionBudget => ("policy/v1", "PodDisruptionBudget"),
-            Self::ReplicaSet => ("apps/v1", "ReplicaSet"),
             Self::Secret => ("v1", "Secret"),
             Self::Service => ("v1", "Service"),
         }

@@ -42,7 +42,8 @@ pub fn features(reports: &[Report]) -> String {
         let _ = write!(text, "\n{}", markdown::table(&columns, &rows));
     }
     for (number, note) in notes.iter().enumerate() {
-        let _ = write!(text, "{}{}. {note}\n", if number == 0 { "\n" } else { "" }, number + 1);
+        let gap = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}{}. {note}", number + 1);
     }
     text
 }

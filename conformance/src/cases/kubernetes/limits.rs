@@ -82,7 +82,7 @@ fn resized<'a>(stage: &KubeStage<'a>) -> Result<Pod<'a>> {
 /// The cgroup of a pod, on the node of this machine.
 pub(super) fn pod_cgroup(pod: &Pod<'_>) -> Result<Cgroup> {
     let path = pod_path(&pod.object()?, &pod.cluster.nodes()?.cgroup_root(&pod.node()?)?)?;
-    Ok(Cgroup::at(&path)?)
+    Cgroup::at(&path)
 }
 
 /// The cgroup of one of its containers.
@@ -90,7 +90,7 @@ pub(super) fn container_cgroup(pod: &Pod<'_>, container: &str) -> Result<Cgroup>
     let object = pod.object()?;
     let id = text(status(&object, container), "/containerID").rsplit('/').next().unwrap_or_default().to_owned();
     let path = pod_path(&object, &pod.cluster.nodes()?.cgroup_root(&pod.node()?)?)?;
-    Ok(Cgroup::at(&format!("{path}/{id}"))?)
+    Cgroup::at(&format!("{path}/{id}"))
 }
 
 /// Where the kubelet puts a pod, with its cgroups named by the driver `cgroupfs`.
