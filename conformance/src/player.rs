@@ -136,6 +136,9 @@ fn on_shim(case: &Case, shim: &Shim, level: Level) -> (Result, Vec<Fact>) {
 }
 
 fn on_cluster(case: &Case, cluster: &Cluster) -> (Result, Vec<Fact>) {
+    let mut marks = Vec::new();
+    let nodes = cluster.nodes.as_deref();
+    nodes.map(|nodes| nodes.logged(&mut marks));
     let stage = KubeStage::new(cluster, case);
     let once = |expected: &Expected| {
         let seen = stage.observe(&stage.setup(), expected)?;
@@ -150,6 +153,12 @@ fn on_cluster(case: &Case, cluster: &Cluster) -> (Result, Vec<Fact>) {
         Play::Cluster(steps) => steps(&stage),
         Play::Steps(_) | Play::Official(_) => Err(Failure("no pod of a Kubernetes can play it".into())),
     };
+    let result = result.map_err(|Failure(sentence)| {
+        // A node's log has much that nobody asks for; what went wrong says so.
+        let log = nodes.map(|nodes| nodes.logged(&mut marks)).unwrap_or_default();
+        let wrong: Vec<&str> = log.lines().filter(|line| !line.contains("level=info")).collect();
+        Failure(with_lines(&sentence, &wrong))
+    });
     (result, stage.facts())
 }
 
@@ -165,10 +174,17 @@ fn refusal_of(case: &Case) -> Expected {
 
 /// Adds what containerd and the shim have logged since `mark`.
 fn with_log(sentence: &str, shim: &Shim, mark: Option<u64>) -> String {
-    const LINES: usize = 12;
     let Some(mark) = mark else { return sentence.to_owned() };
     let log = shim.node.log_since(mark).unwrap_or_else(|error| error.to_string());
-    let lines: Vec<&str> = log.lines().filter(|line| !line.is_empty()).collect();
+    with_lines(sentence, &log.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>())
+}
+
+/// Adds the last of these lines.
+fn with_lines(sentence: &str, lines: &[&str]) -> String {
+    const LINES: usize = 12;
+    if lines.is_empty() {
+        return sentence.to_owned();
+    }
     let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
     format!("{sentence}\nmeanwhile containerd and the shim logged\n{end}")
 }

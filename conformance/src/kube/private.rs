@@ -81,6 +81,17 @@ impl Nodes for shimmer_node::Cluster {
     fn cgroup_root(&self, node: &str) -> std::result::Result<PathBuf, String> {
         Ok(find(self, node)?.cgroup())
     }
+
+    fn logged(&self, marks: &mut Vec<u64>) -> String {
+        marks.resize(self.nodes().len(), 0);
+        let mut text = String::new();
+        for (node, mark) in self.nodes().iter().zip(marks) {
+            let log = node.node().log_since(*mark).unwrap_or_else(|error| error.to_string());
+            *mark += log.len() as u64;
+            text.push_str(&log);
+        }
+        text
+    }
 }
 
 fn find<'a>(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{Exec, GUEST, KubeStage, Pod, restarts, status, text};
+use crate::kube::{Exec, GUEST, KubeStage, Pod, restarts, status, text, with};
 
 pub(super) fn cases() -> Vec<Case> {
     kubernetes(
@@ -34,7 +34,8 @@ fn outlives(stage: &KubeStage<'_>, restart: impl Fn(&str) -> Result) -> Result {
     let before = pod.object()?;
     restart(&pod.node()?)?;
     // A pod that is made now shows that the node works again.
-    stage.start(&stage.probe(["sleep"]))?;
+    let there = json!({ "spec": { "nodeName": pod.node()? } });
+    stage.create(&with(stage.manifest([stage.guest(&stage.probe(["sleep"]))]), there))?.runs(GUEST)?;
     let after = pod.object()?;
     let id = |pod: &Value| text(status(pod, GUEST), "/containerID").to_owned();
     ensure(restarts(&after, GUEST) == 0 && id(&after) == id(&before), || "the guest was started again".to_owned())?;
