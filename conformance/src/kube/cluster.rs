@@ -185,6 +185,14 @@ impl Cluster {
         self.api.until(&Watched::labelled(self.collection(kind), label, value), self.patience, missing)
     }
 
+    /// Waits until the namespace has no pod, whoever has made them.
+    pub(crate) fn has_no_pods(&self) -> Result {
+        self.api.until(&Watched::all(self.collection(Kind::Pod)), self.patience, |pods| {
+            Ok((!pods.is_empty()).then(|| format!("{} pods of earlier cases are still there", pods.len())))
+        })?;
+        Ok(())
+    }
+
     /// Watches the events of an object until one fits; gives its message.
     pub(crate) fn event(&self, name: &str, fits: impl Fn(&Value) -> bool) -> Result<String> {
         let watched = Watched::events_of(self.collection(Kind::Event), name);

@@ -30,6 +30,11 @@ impl Watched {
         Self { collection, query: format!("fieldSelector=metadata.name%3D{name}") }
     }
 
+    /// All of them.
+    pub(crate) fn all(collection: String) -> Self {
+        Self { collection, query: String::new() }
+    }
+
     /// All that have a label.
     pub(crate) fn labelled(collection: String, label: &str, value: &str) -> Self {
         Self { collection, query: format!("labelSelector={label}%3D{value}") }

@@ -2,10 +2,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{LABEL, Kind, KubeStage, NODES, Pod, list, ready, text, with};
+use crate::kube::{Kind, KubeStage, NODES, Pod, list, ready, text, with};
 
 pub(super) fn cases() -> Vec<Case> {
     let crowd = Case::cluster("kubernetes/a-node-full-of-pods", guest(["sleep"]), full);
@@ -15,10 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
 /// As many pods as the kubelet takes, which are 110 where nobody has said otherwise, all ready, and all gone again.
 fn full(stage: &KubeStage<'_>) -> Result {
     // The pods of earlier cases may still be on their way out.
-    let others = (LABEL, stage.cluster.label());
-    stage.cluster.until_all(Kind::Pod, others, |pods| {
-        Ok((!pods.is_empty()).then(|| format!("{} pods of earlier cases are still there", pods.len())))
-    })?;
+    stage.cluster.has_no_pods()?;
     let (node, room) = room(stage)?;
     let nodes = stage.cluster.nodes()?;
     let before = memory(&nodes.processes(&node)?);
@@ -51,7 +50,7 @@ fn full(stage: &KubeStage<'_>) -> Result {
 fn all(
     stage: &KubeStage<'_>,
     pods: &[Pod<'_>],
-    missing: impl Fn(&std::collections::BTreeMap<String, serde_json::Value>) -> Option<String>,
+    missing: impl Fn(&std::collections::BTreeMap<String, Value>) -> Option<String>,
 ) -> Result {
     let mut last = String::new();
     for _ in pods {
@@ -72,7 +71,9 @@ fn room(stage: &KubeStage<'_>) -> Result<(String, usize)> {
     let free = nodes.iter().map(|node| {
         let name = text(node, "/metadata/name").to_owned();
         let most: usize = text(node, "/status/allocatable/pods").parse().unwrap_or_default();
-        let taken = list(&all, "/items").iter().filter(|pod| text(pod, "/spec/nodeName") == name).count();
+        let over = |pod: &&Value| ["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
+        let taken = list(&all, "/items").iter().filter(|pod| !over(pod) && text(pod, "/spec/nodeName") == name);
+        let taken = taken.count();
         (name, most.saturating_sub(taken))
     });
     free.max_by_key(|(_, room)| *room).ok_or_else(|| Failure(format!("{NODES} has none")))
