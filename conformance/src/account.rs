@@ -82,7 +82,7 @@ pub(crate) fn outcome(
     }
 }
 
-/// What it means that a node left something on the machine when it was ended, or nothing.
+/// What it means that a node left something on the machine when it was ended, or a run something in a cluster, or nothing.
 pub(crate) fn remains(
     shim: &str,
     level: Level,

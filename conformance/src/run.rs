@@ -107,8 +107,7 @@ impl Run {
         report.left_out = left_out;
         report.results = self.results(&plan, progress);
         report.results.extend(shim.and_then(|shim| self.remains(shim)));
-        cluster.map_or(Ok(()), Cluster::close).map_err(unusable)?;
-        report.results.extend(private.and_then(|private| self.cluster_remains(private)));
+        report.results.extend(cluster.and_then(|cluster| self.cluster_remains(cluster, private)));
         report.seconds = begin.elapsed().as_secs_f64();
         Ok(report)
     }
@@ -222,10 +221,11 @@ impl Run {
         outcomes
     }
 
-    /// Ends the cluster; what it leaves on the machine is a failure of the shim's.
-    fn cluster_remains(&self, private: Private) -> Option<Outcome> {
-        let (name, ended) = (private.target().runtime_class, private.stop());
-        self.wants(&crate::cases::nothing_is_left())
+    /// Ends what was made in the cluster, and a private cluster as well; what is left is a failure of the shim's.
+    fn cluster_remains(&self, cluster: Cluster, private: Option<Private>) -> Option<Outcome> {
+        let name = cluster.runtime_class.clone();
+        let ended = cluster.close().and_then(|()| private.map_or(Ok(()), Private::stop));
+        (self.wants(&crate::cases::nothing_is_left()) || ended.is_err())
             .then(|| account::remains(&name, Level::Kube, ended, &self.expectations))
     }
 

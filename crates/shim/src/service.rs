@@ -282,7 +282,12 @@ impl Task for Service {
 
     async fn delete(&self, _: &TtrpcContext, request: DeleteRequest) -> ttrpc::Result<DeleteResponse> {
         let span = info_span!("delete", container = request.id, exec = named(&request.exec_id));
-        let deleted = self.remove(request).instrument(span.clone()).await;
+        // A caller that gives up takes its call along, but what has been deleted has to be forgotten all the same.
+        let service = self.clone();
+        let removal = tokio::spawn(async move { service.remove(request).await }.instrument(span.clone()));
+        let deleted = removal.await.unwrap_or_else(|error| {
+            Err(Error::new(Kind::Internal, format!("the deletion did not end: {error}; please report it")))
+        });
         refusal(&span, "delete", deleted)
     }
 
