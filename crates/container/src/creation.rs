@@ -14,6 +14,7 @@ use shimmer_cgroup::{Cgroup, Rule};
 
 use crate::console::Console;
 use crate::devices;
+use crate::hierarchies;
 use crate::limits::Limits;
 use crate::wire::{Create, Exec, Streams};
 use crate::workload::Workload;
@@ -64,6 +65,9 @@ impl Creation {
         }
         let config = request.bundle.join("config.json");
         let limits = if request.systemd { Limits::take_from(&config)? } else { Limits::default() };
+        if !has_version_2_alone {
+            hierarchies::mount_plainly(&config, &cgroups.cgroup_path)?;
+        }
         let (container, console) = insist(|attempt| {
             let workload =
                 Workload::new(Rc::clone(connection), Rc::clone(estate), &request.id, None).late(attempt);

@@ -25,6 +25,7 @@ mod descriptors;
 mod devices;
 mod failure;
 mod guest;
+mod hierarchies;
 mod launch;
 mod limits;
 mod monitor;
