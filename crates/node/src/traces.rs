@@ -191,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn the_slice_of_a_nodes_pods_is_in_no_other_and_is_among_what_is_removed() {
+        let traces = Traces::of(Path::new("/tmp/shimmer-aB3xyz")).expect("traces");
+        assert_eq!(traces.slice(), "shimmer_aB3xyz.slice");
+        let estate = traces.estate(true);
+        assert_eq!(estate.slice.as_deref(), Some(c"shimmer_aB3xyz.slice"));
+        let is_slice = |path: &&CString| path.to_bytes().ends_with(b"/shimmer_aB3xyz.slice");
+        assert_eq!(estate.cgroups.iter().filter(is_slice).count() * 2, estate.cgroups.len());
+        assert_eq!(traces.estate(false).slice, None, "systemd knows nothing of it");
+    }
+
+    #[test]
     fn finds_nothing_of_a_node_that_never_was() {
         let traces = Traces::of(Path::new("/tmp/shimmer-neverwas")).expect("traces");
         assert_eq!(traces.leftovers().expect("a look at the machine"), Vec::<String>::new());
