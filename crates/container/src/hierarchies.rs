@@ -58,14 +58,15 @@ fn change(spec: &mut Value, cgroup: &Path, names: &[String]) -> bool {
     let Some(position) = mounts.iter().position(|mount| mount["type"] == "cgroup") else { return false };
     let old = mounts.remove(position);
     let target = Path::new(old["destination"].as_str().unwrap_or(ROOT)).to_owned();
-    let options = old["options"].as_array().cloned().unwrap_or_default();
+    let mut options = vec![json!("rbind")];
+    options.extend(old["options"].as_array().into_iter().flatten().cloned());
     let own = cgroup.strip_prefix("/").unwrap_or(cgroup);
     let plain = |name: &String| {
         json!({
             "destination": target.join(name),
             "type": "bind",
             "source": Path::new(ROOT).join(name).join(own),
-            "options": [&[json!("rbind")], options.as_slice()].concat(),
+            "options": options,
         })
     };
     let folder = json!({ "destination": &target, "type": "tmpfs", "source": "tmpfs",
