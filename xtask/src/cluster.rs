@@ -28,10 +28,10 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Builds Kubernetes for the tests, once. Without Go it says so and goes on, and the tests that need it say so, too; in CI
-/// that is a failure.
+/// Builds Kubernetes for the tests, once, by the program that was built for them. Without Go it says so and goes on, and the
+/// tests that need it say so, too; in CI that is a failure.
 pub(crate) fn build() -> Result<()> {
-    let mut build = Command::new(demo::programs()?.join(PROGRAM));
+    let mut build = Command::new(cargo::target()?.join("release").join(PROGRAM));
     let status = process::status(build.env("PATH", machine::path()).arg("build"))?;
     match status.code() {
         Some(0) => Ok(()),

@@ -22,6 +22,7 @@ pub(crate) fn test() -> Result<ExitCode> {
     machine::require_root("test")?;
     let mut tally = Tally::default();
     let outcome = step("setup", || setup::ensure(Extent::Test)).and_then(|()| lints());
+    let outcome = outcome.and_then(|()| step("build", || process::run(tests_of_all()?.arg("--no-run"))));
     let outcome = outcome.and_then(|()| step("cluster", cluster::build));
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
     let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));
@@ -52,14 +53,18 @@ fn lints() -> Result<()> {
 }
 
 fn tests(tally: &mut Tally) -> Result<()> {
-    let mut command = cargo::command()?;
-    // What is tested is what users run, and two engines are compiled once for tests, demo and benches.
-    command.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
-    watch(&mut command, tally)?;
+    watch(tests_of_all()?.arg("--no-fail-fast"), tally)?;
     if tally.passed == 0 {
         return Err("no test ran".into());
     }
     Ok(())
+}
+
+/// What is tested is what users run, and two engines are compiled once for tests, demo and benches.
+fn tests_of_all() -> Result<Command> {
+    let mut command = cargo::command()?;
+    command.args(["test", "--release", "--workspace", "--locked"]);
+    Ok(command)
 }
 
 /// Passes on what the tests print, and counts.
