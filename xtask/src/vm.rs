@@ -35,8 +35,8 @@ pub(crate) fn sample() -> Result<()> {
         let engine = engine.unwrap_or(&shim).to_owned();
         if SLOW.contains(&engine.as_str()) {
             println!(
-                "left out: {engine} compiles for minutes where a processor is emulated; \
-                 `shimmer-conformance run --node vm` plays it"
+                "left out: {engine} needs half a minute to compile there, and the case of pause waits ten for a guest \
+                 that has died of the resume; `shimmer-conformance run --node vm` plays them"
             );
             continue;
         }
@@ -56,7 +56,7 @@ pub(crate) fn sample() -> Result<()> {
     Ok(())
 }
 
-/// Engines whose compiler is too slow there for every test: one case takes more than four minutes.
+/// Engines that are too slow there for every test: a known failure of theirs is waited for as long as the machine is slow.
 const SLOW: [&str; 1] = ["wasmedge"];
 const SAMPLE: [&str; 5] = [
     "lifecycle/pause-stops-the-guest",
