@@ -23,9 +23,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     if is_new && !arguments.iter().any(|argument| argument == "--shims") {
         cluster.arg("--shims").arg(shims()?);
     }
-    let status = process::status(&mut cluster)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(ExitCode::from(code))
+    process::exit_code(&mut cluster)
 }
 
 /// Builds Kubernetes for the tests, once, by the program that was built for them. Without Go it says so and goes on, and the

@@ -106,7 +106,7 @@ fn played(release: &Path, shim: &str, lists: &[&str], reports: &Path) -> Command
 }
 
 /// The engines that have a shim.
-fn engines() -> Result<Vec<String>> {
+pub(crate) fn engines() -> Result<Vec<String>> {
     let mut engines = machine::names(&machine::workspace().join("shims"));
     engines.sort();
     if engines.is_empty() { Err("there is no shim in shims/".into()) } else { Ok(engines) }
@@ -133,7 +133,8 @@ fn host(line: &str) -> Option<(String, PathBuf)> {
     Some((engine, executable.into()))
 }
 
-fn suite(release: &Path, subcommand: &str) -> Command {
+/// The suite's program, in the workspace.
+pub(crate) fn suite(release: &Path, subcommand: &str) -> Command {
     let mut suite = Command::new(release.join("shimmer-conformance"));
     suite.current_dir(machine::workspace()).env("PATH", machine::path()).arg(subcommand);
     suite

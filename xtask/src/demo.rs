@@ -14,10 +14,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     let release = programs()?;
     let mut demo = Command::new(release.join("shimmer-demo"));
     demo.env("PATH", machine::path()).arg("--shims").arg(&release).args(arguments);
-    let status = process::status(&mut demo)?;
-    // A program that a signal ended has no exit code, and its end is no success.
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(ExitCode::from(code))
+    process::exit_code(&mut demo)
 }
 
 /// Builds all programs, and returns the folder in which they are. All of them, as the tests do: another selection has other
@@ -48,7 +45,5 @@ fn bench_containers(arguments: &[OsString]) -> Result<ExitCode> {
     setup::ensure(Extent::Run)?;
     let mut bench = Command::new(programs()?.join("shimmer-containers"));
     bench.env("PATH", machine::path()).args(arguments);
-    let status = process::status(&mut bench)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(ExitCode::from(code))
+    process::exit_code(&mut bench)
 }

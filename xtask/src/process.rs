@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use crate::Result;
 
@@ -17,6 +17,13 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Like [`run`], for a program whose exit status is an answer.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     Ok(command.status().map_err(|error| cannot_run(command, &error))?)
+}
+
+/// Like [`run`], for a program whose exit code is to be ours.
+pub(crate) fn exit_code(command: &mut Command) -> Result<ExitCode> {
+    let status = status(command)?;
+    // A program that a signal ended has no exit code, and its end is no success.
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
 /// Runs a program and keeps what it says, on stdout and stderr, to itself: a terminal shows the line it is at, and an

@@ -2,9 +2,9 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use crate::conformance::{self, suite};
 use crate::setup::{self, Extent};
 use crate::{Result, cargo, demo, machine, process};
 
@@ -14,12 +14,10 @@ pub(crate) fn run(systemd: bool, command: &[OsString]) -> Result<ExitCode> {
     let release = demo::programs()?;
     let mut vm = suite(&release, "vm");
     vm.arg("--shims").arg(&release).args(systemd.then_some("--systemd")).arg("--").args(command);
-    let status = process::status(&mut vm)?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-    Ok(ExitCode::from(code))
+    process::exit_code(&mut vm)
 }
 
-/// A few cases on every shim that is built, in the small machine: those that depend on the version of cgroups most.
+/// A few cases on every shim of ours, in the small machine: those that depend on the version of cgroups most.
 /// Where there is no machine to be had they are left out, which is said, and in CI is a failure.
 pub(crate) fn sample() -> Result<()> {
     if let Err(reason) = require_emulator() {
@@ -30,9 +28,7 @@ pub(crate) fn sample() -> Result<()> {
         return Ok(());
     }
     let release = cargo::target()?.join("release");
-    for shim in shims(&release)? {
-        let engine = shim.strip_prefix("containerd-shim-").and_then(|rest| rest.strip_suffix("-v1"));
-        let engine = engine.unwrap_or(&shim).to_owned();
+    for engine in conformance::engines()? {
         if SLOW.contains(&engine.as_str()) {
             println!(
                 "left out: {engine} needs half a minute to compile there, and the case of pause waits ten for a guest \
@@ -41,7 +37,7 @@ pub(crate) fn sample() -> Result<()> {
             continue;
         }
         let mut run = suite(&release, "run");
-        run.args(["--node", "vm", "--shim"]).arg(release.join(&shim));
+        run.args(["--node", "vm", "--shim"]).arg(release.join(format!("containerd-shim-{engine}-v1")));
         for list in ["host", &engine] {
             run.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
         }
@@ -66,30 +62,9 @@ const SAMPLE: [&str; 5] = [
     "limits/update-raises-the-memory-limit",
 ];
 
-/// The engines of our own shims are folders.
-fn shims(release: &Path) -> Result<Vec<String>> {
-    let engines = machine::names(&machine::workspace().join("shims"));
-    let mut shims: Vec<String> =
-        engines.into_iter().map(|engine| format!("containerd-shim-{engine}-v1")).collect();
-    shims.sort();
-    shims.retain(|shim| release.join(shim).exists());
-    if shims.is_empty() {
-        Err(format!("there is no shim in {}", release.display()).into())
-    } else {
-        Ok(shims)
-    }
-}
-
 fn require_emulator() -> Result<()> {
     if env::consts::ARCH != "x86_64" {
         return Err(format!("only x86_64 is emulated, and this machine is {}", env::consts::ARCH).into());
     }
     setup::ensure(Extent::Test)
-}
-
-fn suite(release: &Path, subcommand: &str) -> Command {
-    let program: PathBuf = release.join("shimmer-conformance");
-    let mut suite = Command::new(program);
-    suite.current_dir(machine::workspace()).env("PATH", machine::path()).arg(subcommand);
-    suite
 }

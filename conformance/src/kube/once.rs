@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use tar::EntryType;
 use tempfile::TempDir;
@@ -121,18 +122,8 @@ pub(crate) fn push(list: &mut Value, item: Value) {
 }
 
 /// Bytes as the API takes them.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let number =
-            group.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for position in 0..4 {
-            let digit = DIGITS[(number >> (18 - 6 * position)) as usize & 63];
-            text.push(if position <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+pub(crate) fn base64(bytes: &[u8]) -> Value {
+    json!(ByteString(bytes.to_vec()))
 }
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ impl Creation {
         }
         let config = request.bundle.join("config.json");
         let limits = if request.systemd { Limits::take_from(&config)? } else { Limits::default() };
-        if !has_version_2_alone {
+        let shares_processes = !has_own_processes(&spec);
+        if shares_processes && !has_version_2_alone {
             hierarchies::mount_plainly(&config, &cgroups.cgroup_path)?;
         }
         let (container, console) = insist(|attempt| {
@@ -88,7 +89,6 @@ impl Creation {
         drop(streams);
         let pid = container.pid().map(|pid| pid.as_raw().unsigned_abs());
         let pid = pid.ok_or_else(|| Failure::new(FailureKind::Internal, "libcontainer names no process"))?;
-        let shares_processes = !has_own_processes(&spec);
         let made = Made { pid, pidfd: pidfd(pid)?, master: master(console)? };
         Ok((Self { container, cgroups, devices, limits, shares_processes }, made))
     }

@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::cluster::member::ClusterNode;
 use crate::environment;
@@ -71,11 +73,8 @@ pub(crate) fn inside<T: Send>(init: u32, action: impl FnOnce() -> Result<T> + Se
 pub(crate) fn enter(init: u32) -> Result<()> {
     let path = format!("/proc/{init}/ns/net");
     let network = File::open(&path).map_err(|error| Error::io(format!("open {path}"), error))?;
-    // SAFETY: a system call on an open descriptor; it changes nothing but the network of this one thread.
-    match unsafe { libc::setns(network.as_raw_fd(), libc::CLONE_NEWNET) } {
-        0 => Ok(()),
-        _ => Err(Error::io("enter the network of a node", std::io::Error::last_os_error())),
-    }
+    let entered = move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network));
+    entered.map_err(|error| Error::io("enter the network of a node", error.into()))
 }
 
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
