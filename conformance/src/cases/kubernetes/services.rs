@@ -69,7 +69,8 @@ impl<'a> Served<'a> {
 fn deployment(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     let ask = format!(
-        "i=0; while [ $i -lt 20 ]; do /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/ || exit 1; i=$((i+1)); done",
+        "{}; i=0; while [ $i -lt 20 ]; do /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/ || exit 1; i=$((i+1)); done",
+        until_reached(&served.address),
         served.address
     );
     let client = busybox(["sh", "-c", &ask]);
@@ -80,14 +81,27 @@ fn deployment(stage: &KubeStage<'_>) -> Result {
     ensure(answers == 20, || format!("expected 20 answers, but saw {answers}: {log}"))
 }
 
-/// The endpoints of a Service are its ready pods, and go with them.
+/// A shell's words that wait for a new Service: kube-proxy learns of it in its own time, and tells nobody.
+pub(super) fn until_reached(address: &str) -> String {
+    format!(
+        "until /bin/busybox timeout 5 /bin/busybox wget -q -O /dev/null http://{address}/; do /bin/busybox usleep 100000; done"
+    )
+}
+
+/// The endpoints of a Service are its ready pods, and go with them: two of three that are gone would not let so many
+/// requests in a row through.
 fn spreads(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     served.deployment.merge(&json!({ "spec": { "replicas": 3 } }))?;
     served.is_rolled_out()?;
     served.deployment.merge(&json!({ "spec": { "replicas": 1 } }))?;
     served.is_rolled_out()?;
-    let ask = format!("exec /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/", served.address);
+    // Not the shell's own process: the first of a container ignores the signal by which `timeout` ends a program.
+    let ask = format!(
+        "n=0; while [ $n -lt 20 ]; do \
+         if /bin/busybox timeout 5 /bin/busybox wget -q -O - http://{}/; then n=$((n+1)); else n=0; fi; done",
+        served.address
+    );
     let pod = stage.create(&stage.manifest([stage.guest(&busybox(["sh", "-c", &ask]))]))?;
     pod.ended_with(GUEST, 0)?;
     pod.says(GUEST, ANSWER).map(drop)
