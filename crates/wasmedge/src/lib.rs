@@ -6,6 +6,7 @@ mod exit;
 mod jit;
 mod module;
 mod settings;
+mod wait;
 mod wasi;
 
 pub use engine::WasmEdge;

@@ -114,7 +114,7 @@ fn long(tree: &Tree, main: &str, home: &str) -> Option<String> {
 /// The files that only one engine needs.
 fn extras(engine: &str) -> &'static [&'static str] {
     match engine {
-        "wasmedge" => &["jit.rs"],
+        "wasmedge" => &["jit.rs", "wait.rs"],
         "wasmer" => &["files.rs"],
         "wasmtime" => &["component.rs", "http.rs"],
         _ => &[],
