@@ -22,6 +22,9 @@ const SIGKILL: u32 = 9;
 const KILLED: u32 = 128 + SIGKILL;
 
 const MEMORY_LIMIT: Setting = Setting { controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max" };
+/// The first is of memory and swap together.
+const SWAP: Setting =
+    Setting { controller: "memory", v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max" };
 const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: "cpu.max" };
 const PERIOD: Setting = Setting { controller: "cpu", v1: "cpu.cfs_period_us", v2: "cpu.max" };
 const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
@@ -45,7 +48,8 @@ fn memory() -> Vec<Case> {
             Case::container("limits/memory-limit-is-the-cgroups", hold.clone(), memory_limit).twin(),
             Case::container("limits/memory-is-charged-to-the-container", hold.clone(), memory_charged).twin(),
             Case::container("limits/update-raises-the-memory-limit", hold.clone(), memory_update).twin(),
-            Case::cri("limits/all-processes-end-out-of-memory", hold, memory_group).twin(),
+            Case::cri("limits/all-processes-end-out-of-memory", hold.clone(), memory_group).twin(),
+            Case::cri("limits/no-swap", hold.in_pod(|spec| spec.no_swap()), no_swap).twin(),
         ],
     )
 }
@@ -149,6 +153,13 @@ fn memory_group(stage: &Stage<'_>) -> Result {
     let running = stage.start(&setup)?;
     running.wait_for("ready\n")?;
     if is_unified { says(&Cgroup::of(running.process()?)?, &END_ALL, "1") } else { Ok(()) }
+}
+
+fn no_swap(stage: &Stage<'_>) -> Result {
+    let (_running, cgroup) = ready(stage)?;
+    let (seen, unified) = cgroup.read(&SWAP)?;
+    let expected = if unified { 0 } else { ENOUGH };
+    ensure(seen == expected.to_string(), || format!("expected a limit of swap of {expected}, but saw {seen}"))
 }
 
 fn oom_event(stage: &Stage<'_>) -> Result {

@@ -1,13 +1,18 @@
+use std::fs;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use shimmer_node::cri::ContainerStatus;
-use shimmer_node::{Code, ContainerSpec, ErrorKind, Node, Process, State};
+use shimmer_node::{Code, ContainerSpec, ErrorKind, Hook, Node, Process, State};
+use tempfile::TempDir;
 
 use super::row;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
+use crate::images::BUSYBOX;
 use crate::level::Level;
 use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
@@ -17,6 +22,8 @@ use crate::stage::{Stage, refusal};
 
 const SIGTERM: u32 = 15;
 const KILLED: u32 = 128 + 9;
+/// What a caller has who does not wait for a deletion.
+const GIVES_UP: Duration = Duration::from_secs(1);
 const TERMINATED: u32 = 128 + SIGTERM;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -34,6 +41,7 @@ fn ends() -> Vec<Case> {
             Case::container("resilience/nothing-is-left-of-a-killed-guest", tick.clone(), killed_guest)
                 .twin(),
             Case::task("resilience/nothing-is-left-of-a-refused-one", tick.clone(), refused_guest),
+            Case::task("resilience/a-deletion-outlives-its-caller", probe(["return"]), abandoned_deletion).twin(),
             Case::task("resilience/nothing-is-left-of-a-killed-shim", tick.clone(), killed_shim)
                 .twin()
                 .alone()
@@ -104,6 +112,32 @@ fn refused_guest(stage: &Stage<'_>) -> Result {
     let whole = spec(&stage.setup().args(["return"]))?;
     let output = again(|| node.run(whole.clone()))?;
     ensure(output.code == 0, || format!("expected the id to be free again, but saw status {}", output.code))
+}
+
+/// containerd's CRI waits ten seconds for a deletion, which a hook or a busy machine can outlast. It asks again then.
+fn abandoned_deletion(stage: &Stage<'_>) -> Result {
+    let folder = TempDir::new()?;
+    let release = folder.path().join("release");
+    let script =
+        format!("until [ -e {} ]; do usleep 10000; done", release.display());
+    // Without one of this kind containerd-shim-wasm answers nothing, which has a case of its own.
+    let spec = stage.spec(&stage.setup())?.hook(Hook::Prestart, Path::new(BUSYBOX), &["true"]);
+    let spec = spec.hook(Hook::Poststop, Path::new(BUSYBOX), &["sh", "-c", &script]);
+    let mut running = stage.create_task(&spec)?;
+    let id = running.id().to_owned();
+    running.start()?;
+    let task = running.task()?;
+    task.wait(patience())?;
+    let deleted = task.delete_within(GIVES_UP);
+    ensure(deleted.is_err(), || "it is deleted before its last hook has ended".to_owned())?;
+    fs::write(release, "")?;
+    // By now it may be gone, which is as good.
+    match task.delete_within(patience()) {
+        Err(error) if !has_code(&error, Code::NotFound) => return Err(error.into()),
+        _ => {}
+    }
+    drop(running);
+    nothing_is_left(stage, &id)
 }
 
 fn killed_shim(stage: &Stage<'_>) -> Result {

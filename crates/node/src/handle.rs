@@ -64,14 +64,21 @@ impl Handle {
     }
 
     pub(crate) fn delete(&self) -> Result<ExitStatus> {
-        let container_id = self.container.clone();
+        self.delete_within(self.client.limit())
+    }
+
+    /// The same, by a caller that gives up after `limit`.
+    pub(crate) fn delete_within(&self, limit: Duration) -> Result<ExitStatus> {
+        let (container_id, doing) = (self.container.clone(), self.doing("delete"));
         let mut tasks = self.client.api().tasks();
         let deleted = if self.exec.is_empty() {
             let message = DeleteTaskRequest { container_id };
-            self.client.wait(self.doing("delete"), tasks.delete(request(message)))?
+            let call = async { tasks.delete(request(message)).await };
+            self.client.wait_at_most(limit, doing, call)?
         } else {
             let message = DeleteProcessRequest { container_id, exec_id: self.exec.clone() };
-            self.client.wait(self.doing("delete"), tasks.delete_process(request(message)))?
+            let call = async { tasks.delete_process(request(message)).await };
+            self.client.wait_at_most(limit, doing, call)?
         };
         Ok(ExitStatus::new(deleted.exit_status, deleted.exited_at))
     }

@@ -111,23 +111,43 @@ impl Stdio {
         })
     }
 
-    /// Waits until `text` has appeared on stdout or stderr.
-    pub(crate) fn wait_for(&self, text: &str, timeout: Duration) -> Result<()> {
-        let deadline = Instant::now() + timeout;
+    /// Waits until `text` has appeared on stdout or stderr; of a program that `has_ended`, only for what may be on its
+    /// way.
+    pub(crate) fn wait_for(&self, text: &str, timeout: Duration, has_ended: impl Fn() -> bool) -> Result<()> {
+        let begin = Instant::now();
+        if self.appears(text, timeout, &has_ended)
+            || (has_ended() && self.appears(text, timeout / ON_ITS_WAY, || false))
+        {
+            return Ok(());
+        }
+        let stderr = self.stderr.as_ref().map(Capture::so_far).unwrap_or_default();
+        let message = format!(
+            "{text:?} was not written within {:.1?}{}; stdout: {:?}, stderr: {:?}",
+            begin.elapsed(),
+            if has_ended() { ", and its program has ended" } else { "" },
+            String::from_utf8_lossy(&self.stdout.so_far()),
+            String::from_utf8_lossy(&stderr)
+        );
+        Err(Error::new(ErrorKind::Timeout, message))
+    }
+
+    fn appears(&self, text: &str, timeout: Duration, is_vain: impl Fn() -> bool) -> bool {
         let streams = || [Some(&self.stdout), self.stderr.as_ref()].into_iter().flatten();
+        let begin = Instant::now();
+        let mut looked = begin;
         while !streams().any(|stream| stream.contains(text.as_bytes())) {
-            if Instant::now() >= deadline {
-                let stderr = self.stderr.as_ref().map(Capture::so_far).unwrap_or_default();
-                let message = format!(
-                    "{text:?} was not written within {timeout:?}; stdout: {:?}, stderr: {:?}",
-                    String::from_utf8_lossy(&self.stdout.so_far()),
-                    String::from_utf8_lossy(&stderr)
-                );
-                return Err(Error::new(ErrorKind::Timeout, message));
+            if begin.elapsed() >= timeout {
+                return false;
+            }
+            if looked.elapsed() >= LOOK {
+                if is_vain() {
+                    return false;
+                }
+                looked = Instant::now();
             }
             self.stdout.changed(STEP);
         }
-        Ok(())
+        true
     }
 
     /// Waits until `enough` holds of what was written to both streams, or the program has `ended`.
@@ -176,6 +196,10 @@ impl Drop for Stdio {
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(20);
+/// How often a shim is asked whether a silent program runs: seldom, since somebody may measure.
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
+/// The part of a timeout in which what a program wrote before its end arrives.
+const ON_ITS_WAY: u32 = 10;
 
 /// A named pipe for this user alone.
 pub(crate) fn make_pipe(path: &Path) -> io::Result<()> {
@@ -217,9 +241,16 @@ mod tests {
         let (_folder, stdio) = stdio(Input::None);
         let mut writer = OpenOptions::new().write(true).open(&stdio.paths()[1]).expect("stdout");
         writer.write_all(b"hello").expect("a write");
-        stdio.wait_for("hell", PATIENCE).expect("it was written");
-        let error = stdio.wait_for("bye", Duration::ZERO).expect_err("it was not written");
+        stdio.wait_for("hell", PATIENCE, || false).expect("it was written");
+        let error = stdio.wait_for("bye", Duration::ZERO, || false).expect_err("it was not written");
         assert!(error.to_string().contains("hello"), "{error}");
+    }
+
+    #[test]
+    fn awaits_nothing_more_of_a_program_that_has_ended() {
+        let (_folder, stdio) = stdio(Input::None);
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert!(!stdio.appears("bye", day, || true), "nobody wrote it");
     }
 
     #[test]

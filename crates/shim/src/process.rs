@@ -21,6 +21,8 @@ pub(crate) struct Process {
     end: watch::Sender<Option<EndedBy>>,
     pub(crate) leash: OnceLock<Leash>,
     pub(crate) io: Mutex<Option<Io>>,
+    /// Held by who deletes it: a caller that gave up asks again, while what it asked for is still under way.
+    pub(crate) deletion: tokio::sync::Mutex<()>,
 }
 
 impl Process {
@@ -33,6 +35,7 @@ impl Process {
             end: watch::Sender::new(None),
             leash: OnceLock::new(),
             io: Mutex::default(),
+            deletion: tokio::sync::Mutex::default(),
         })
     }
 

@@ -95,6 +95,9 @@ impl Service {
     }
 
     async fn remove(&self, request: DeleteRequest) -> Result<DeleteResponse> {
+        let process = self.0.container(&request.id)?.process(&request.exec_id)?;
+        let _turn = process.deletion.lock().await;
+        // Who came first may have deleted it.
         let container = self.0.container(&request.id)?;
         let process = container.process(&request.exec_id)?;
         process.permits(Wish::Delete)?;

@@ -26,6 +26,7 @@ pub struct CriContainerSpec {
     cwd: Option<String>,
     mounts: Vec<Mount>,
     resources: Resources,
+    has_no_swap: bool,
     cpus: String,
     unified: HashMap<String, String>,
     security: LinuxContainerSecurityContext,
@@ -49,6 +50,7 @@ impl CriContainerSpec {
             cwd: None,
             mounts: Vec::new(),
             resources: Resources::default(),
+            has_no_swap: false,
             cpus: String::new(),
             unified: HashMap::new(),
             security,
@@ -113,6 +115,13 @@ impl CriContainerSpec {
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.resources.memory = Some(bytes);
+        self
+    }
+
+    /// No more memory than the limit also where the machine has swap, as the kubelet asks for.
+    #[must_use]
+    pub fn no_swap(mut self) -> Self {
+        self.has_no_swap = true;
         self
     }
 
@@ -199,10 +208,13 @@ impl CriContainerSpec {
         let image = self.image.name().to_owned();
         let security_context =
             LinuxContainerSecurityContext { namespace_options: Some(namespaces), ..self.security.clone() };
+        let limits = limits(&self.resources)?;
         let resources = LinuxContainerResources {
             cpuset_cpus: self.cpus.clone(),
             unified: self.unified.clone(),
-            ..limits(&self.resources)?
+            // Of both together, as in the OCI runtime spec; 0 says nothing.
+            memory_swap_limit_in_bytes: if self.has_no_swap { limits.memory_limit_in_bytes } else { 0 },
+            ..limits
         };
         Ok(ContainerConfig {
             metadata: Some(ContainerMetadata { name: self.name.clone(), attempt: 0 }),
