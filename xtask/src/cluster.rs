@@ -27,15 +27,15 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
 }
 
 /// Builds Kubernetes for the tests, once, by the program that was built for them. Without Go it says so and goes on, and the
-/// tests that need it say so, too; in CI that is a failure.
-pub(crate) fn build() -> Result<()> {
+/// tests that need it say so, too; in CI that is a failure. Gives whether there is one.
+pub(crate) fn build() -> Result<bool> {
     let mut build = Command::new(cargo::target()?.join("release").join(PROGRAM));
     let status = process::status(build.env("PATH", machine::path()).arg("build"))?;
     match status.code() {
-        Some(0) => Ok(()),
+        Some(0) => Ok(true),
         Some(NO_GO) if !machine::is_ci() => {
             println!("what is tested on Kubernetes is left out");
-            Ok(())
+            Ok(false)
         }
         _ => Err(format!("`{}` failed: {status}", process::describe(&build)).into()),
     }

@@ -1,59 +1,120 @@
 //! `cargo xtask conformance`: every shim of ours through the whole suite, side by side.
 
+mod node;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
+use self::node::{Node, OURS, table_of};
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, machine, process};
+use crate::{Result, cargo, cluster, machine, process};
 
-/// Builds everything, plays the suite at every level on every shim, and compares; then plays it on the shim of the other
-/// host, which runs [`ENGINE_OF_BOTH`]. `arguments` are passed on to each run; with `update`, the tables in
-/// docs/conformance.md are written.
-pub(crate) fn run(arguments: &[String], update: bool) -> Result<ExitCode> {
-    machine::require_root("conformance")?;
-    setup::ensure(Extent::Test)?;
-    let hosts = build()?;
-    let release = cargo::target()?.join("release");
-    let reports = cargo::target()?.join("conformance");
-    let mut expected = true;
-    for engine in engines()? {
-        let host = hosts.iter().find(|(name, _)| *name == engine).map(|(_, path)| path);
-        let host = host.ok_or_else(|| format!("crates/{engine} has no test called conformance"))?;
-        let mut suite = played(&release, &engine, &["host", &engine], &reports);
-        suite.arg("--engine").arg(host);
-        if !arguments.iter().any(|argument| argument.starts_with("--driver")) {
-            suite.args(DRIVERS.iter().flat_map(|driver| ["--driver", driver]));
+/// What is asked for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Also write the tables of results into docs/
+    #[arg(long)]
+    update: bool,
+    /// What the shims are played on
+    #[arg(long, value_enum, default_value_t = Node::Host)]
+    node: Node,
+    /// Passed on to each `shimmer-conformance run`, for example `-- --profile core`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    run: Vec<String>,
+}
+
+impl Arguments {
+    /// Builds everything, plays the suite on every shim, and compares.
+    pub(crate) fn play(&self) -> Result<ExitCode> {
+        machine::require_root("conformance")?;
+        setup::ensure(Extent::Test)?;
+        let hosts = build()?;
+        if self.node == Node::Cluster && !cluster::build()? {
+            return Err("there is no Go to build Kubernetes by".into());
         }
-        expected &= succeeded(suite.args(arguments))?;
+        let folder = cargo::target()?.join("conformance").join(self.node.name());
+        let mut expected = true;
+        for engine in engines()? {
+            let mut suite = self.played(&engine, &["host", &engine], &folder)?;
+            if self.node == Node::Host {
+                let host = hosts.iter().find(|(name, _)| *name == engine).map(|(_, path)| path);
+                let host = host.ok_or_else(|| format!("crates/{engine} has no test called conformance"))?;
+                suite.arg("--engine").arg(host);
+            }
+            expected &= succeeded(suite.args(self.node.defaults(&self.run)).args(&self.run))?;
+        }
+        let reports = reports_in(&folder)?;
+        let release = cargo::target()?.join("release");
+        let table = process::read(suite(&release, "compare").args(&reports))?;
+        print!("{table}");
+        if self.update {
+            write(&table_of(self.node, &reports)?, &table)?;
+        }
+        expected &= self.play_on_others(&release, &folder)?;
+        // The others differ by what they are known to fail; only ours are held to do the same.
+        let clean = compare(&release, &reports)?;
+        Ok(if expected && clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    let others = [report(&reports, OTHER_HOST), report(&reports, ENGINE_OF_BOTH)];
-    // An engine by itself has no host.
-    let is_for_shims =
-        !arguments.iter().any(|argument| argument == "engine" || argument == "--driver=engine");
-    if is_for_shims {
-        let mut suite = played(&release, OTHER_HOST, &[OTHER_HOST, ENGINE_OF_BOTH], &reports);
-        expected &= succeeded(suite.args(arguments))?;
+
+    /// Plays the shim that ours are set beside: the other host's in containers and pods, and in a cluster the reference.
+    fn play_on_others(&self, release: &Path, folder: &Path) -> Result<bool> {
+        // An engine by itself has no host.
+        let is_for_shims = !self.run.iter().any(|word| word == "engine" || word == "--driver=engine");
+        match self.node {
+            Node::Host if is_for_shims => self.play_on_the_other_host(release, folder),
+            Node::Cluster => self.play_on_the_reference(release, folder),
+            _ => Ok(true),
+        }
     }
-    let reports = reports_in(&reports)?;
-    let table = process::read(suite(&release, "compare").args(&reports))?;
-    print!("{table}");
-    if is_for_shims {
+
+    /// Plays it on the shim of the other host as well, which runs [`ENGINE_OF_BOTH`].
+    fn play_on_the_other_host(&self, release: &Path, folder: &Path) -> Result<bool> {
+        let mut run = self.played(OTHER_HOST, &[OTHER_HOST, ENGINE_OF_BOTH], folder)?;
+        let expected = succeeded(run.args(&self.run))?;
+        let both = [report(folder, OTHER_HOST), report(folder, ENGINE_OF_BOTH)];
         let drivers = ["--driver", "task", "--driver", "cri"];
-        let both = process::read(suite(&release, "compare").args(drivers).args(&others))?;
-        print!("\nThe two hosts, on {ENGINE_OF_BOTH}:\n\n{both}");
-        if update {
-            write("our hosts", &both)?;
+        let table = process::read(suite(release, "compare").args(drivers).args(&both))?;
+        print!("\nThe two hosts, on {ENGINE_OF_BOTH}:\n\n{table}");
+        if self.update && table_of(self.node, &both)? == OURS {
+            write("our hosts", &table)?;
         }
+        Ok(expected)
     }
-    if update {
-        write("our shims", &table)?;
+
+    /// Plays it on runc as well, and writes the page that shows feature by feature what works.
+    fn play_on_the_reference(&self, release: &Path, folder: &Path) -> Result<bool> {
+        let shim =
+            setup::reference().ok_or("there is no containerd-shim-runc-v2 beside containerd or in PATH")?;
+        let mut run = self.of_shim(&shim, folder)?;
+        let expected = succeeded(run.args(self.node.defaults(&self.run)).args(&self.run))?;
+        let reports = [vec![report(folder, "runc")], reports_in(folder)?].concat();
+        let mut features = suite(release, "features");
+        features.args(&reports);
+        if self.update && table_of(self.node, &reports)? == format!("{OURS} in a cluster") {
+            features.args(["--page", "docs/kubernetes.md"]);
+        }
+        print!("\n{}", process::read(&mut features)?);
+        Ok(expected)
     }
-    // The other host differs by what it is known to fail; only ours are held to do the same.
-    let clean = compare(&release, &reports)?;
-    Ok(if expected && clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+
+    /// A run of the suite on one of the shims that were built, with its lists of what is known, which leaves its report.
+    fn played(&self, shim: &str, lists: &[&str], reports: &Path) -> Result<Command> {
+        let path = cargo::target()?.join("release").join(format!("containerd-shim-{shim}-v1"));
+        let mut suite = self.of_shim(&path, reports)?;
+        for list in lists {
+            suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
+        }
+        Ok(suite)
+    }
+
+    fn of_shim(&self, shim: &Path, reports: &Path) -> Result<Command> {
+        let mut suite = suite(&cargo::target()?.join("release"), "run");
+        suite.arg("--shim").arg(shim).arg("--report").arg(reports).args(self.node.arguments());
+        Ok(suite)
+    }
 }
 
 /// Compares what engines and shims did in the tests that have just run, which leave their reports.
@@ -77,9 +138,6 @@ fn compare(release: &Path, reports: &[PathBuf]) -> Result<bool> {
     succeeded(suite(release, "diff").args(["--allow", "conformance/differences.toml"]).args(reports))
 }
 
-/// Where our shims are played unless somebody asks for less; the other host's is not held to Docker.
-const DRIVERS: [&str; 4] = ["engine", "task", "cri", "docker"];
-
 /// The shim of the host that is not ours, in examples/, and the engine that it runs.
 const OTHER_HOST: &str = "runwasi";
 const ENGINE_OF_BOTH: &str = "wasmtime";
@@ -90,19 +148,6 @@ fn reports_in(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn report(folder: &Path, shim: &str) -> PathBuf {
     folder.join(format!("{shim}.json"))
-}
-
-/// A run of the suite on a shim, with its lists of what is known, which leaves its report.
-fn played(release: &Path, shim: &str, lists: &[&str], reports: &Path) -> Command {
-    let mut suite = suite(release, "run");
-    suite.arg("--shim").arg(release.join(format!("containerd-shim-{shim}-v1"))).arg("--report").arg(reports);
-    suite.args(["--wasi-testsuite", "conformance/testsuite"]);
-    for list in lists {
-        suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
-    }
-    // Two at once is what the tests do as well; who asks for another number comes later.
-    suite.args(["--jobs", "2"]);
-    suite
 }
 
 /// The engines that have a shim.

@@ -67,14 +67,7 @@ enum Task {
     /// Checks format, clippy's lints and the rules of this repository
     Lint,
     /// Plays the conformance suite on every shim at every level, and compares them (needs root)
-    Conformance {
-        /// Also write the table of results into docs/conformance.md
-        #[arg(long)]
-        update: bool,
-        /// Passed on to each `shimmer-conformance run`, for example `-- --profile core`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Conformance(conformance::Arguments),
     /// Runs a command in an emulated machine with cgroup v2, where a containerd serves that has the shims
     Vm {
         /// A Debian with systemd in place of the small machine; making it needs root, once
@@ -107,7 +100,7 @@ impl Task {
             Self::Cluster { arguments } => return cluster::run(&arguments),
             Self::Test => return steps::test(),
             Self::Lint => return steps::lint(),
-            Self::Conformance { update, arguments } => return conformance::run(&arguments, update),
+            Self::Conformance(arguments) => return arguments.play(),
             Self::Vm { systemd, command } => return vm::run(systemd, &command),
             Self::Bench { arguments } => return demo::bench(&arguments),
             Self::Guests { check } => guests::rebuild(check)?,

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::process::ExitCode;
 
 use crate::setup::apt::Apt;
+pub(crate) use crate::setup::needs::reference;
 use crate::setup::needs::{NEEDS, Need};
 use crate::{Result, machine};
 

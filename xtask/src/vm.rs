@@ -29,13 +29,6 @@ pub(crate) fn sample() -> Result<()> {
     }
     let release = cargo::target()?.join("release");
     for engine in conformance::engines()? {
-        if SLOW.contains(&engine.as_str()) {
-            println!(
-                "left out: {engine} needs half a minute to compile there, and the case of pause waits ten for a guest \
-                 that has died of the resume; `shimmer-conformance run --node vm` plays them"
-            );
-            continue;
-        }
         let mut run = suite(&release, "run");
         run.args(["--node", "vm", "--shim"]).arg(release.join(format!("containerd-shim-{engine}-v1")));
         for list in ["host", &engine] {
@@ -52,8 +45,6 @@ pub(crate) fn sample() -> Result<()> {
     Ok(())
 }
 
-/// Engines that are too slow there for every test: a known failure of theirs is waited for as long as the machine is slow.
-const SLOW: [&str; 1] = ["wasmedge"];
 const SAMPLE: [&str; 5] = [
     "lifecycle/pause-stops-the-guest",
     "limits/cpu-quota-holds-back",

@@ -183,6 +183,13 @@ fn containerd() -> Option<PathBuf> {
     }
 }
 
+/// runc's shim, of the same version where it lies beside containerd.
+pub(crate) fn reference() -> Option<PathBuf> {
+    let name = "containerd-shim-runc-v2";
+    let beside = containerd()?.with_file_name(name);
+    Some(beside).filter(|path| path.exists()).or_else(|| machine::program(name))
+}
+
 /// Whether Docker of this version keeps images in containerd, where shims look for them.
 pub(crate) fn serves_containerd(version: &str) -> bool {
     version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 25)
