@@ -1,15 +1,17 @@
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use shimmer_node::{ContainerSpec, ErrorKind};
+use shimmer_node::{Access, ContainerSpec, ErrorKind};
 
 use super::row;
 use crate::case::Case;
 use crate::expected::Seen;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::{EXPORTS, HELLO, NO_START, UNKNOWN_IMPORT};
+use crate::level::Level;
 use crate::profile::Profile;
-use crate::setup::Setup;
+use crate::setup::{Setup, probe};
 use crate::stage::{self, Stage};
 use crate::patience::patience;
 use crate::{host, images, running};
@@ -67,12 +69,18 @@ fn unsupported() -> Vec<Case> {
 
 fn refused_containers() -> Vec<Case> {
     let refused = || Setup::of_bytes("app.wasm", b"hello");
+    let nowhere = probe(["return"]).in_task(|spec| spec.mount(Path::new("/nowhere"), "/mnt", Access::Read));
     row(
         "refused-container",
         Profile::Images,
         [
             Case::container("refusal/has-a-code", refused(), has_a_code),
             Case::task("refusal/leaves-nothing", refused(), leaves_nothing),
+            // CRI looks for the source itself, and Docker does.
+            Case::new("refusal/names-what-cannot-be-mounted", nowhere)
+                .only([Level::Task])
+                .twin()
+                .refused(["/nowhere"]),
         ],
     )
 }

@@ -12,6 +12,7 @@ use oci_spec::runtime::{LinuxResources, Spec};
 use rustix::event::{PollFd, PollFlags};
 use shimmer_cgroup::{Cgroup, Rule};
 
+use crate::causes;
 use crate::console::Console;
 use crate::devices;
 use crate::hierarchies;
@@ -34,7 +35,7 @@ pub(crate) struct Creation {
     cgroups: CgroupConfig,
     /// What it may do with which devices; none on version 1, where libcgroups limits them.
     devices: Option<Vec<Rule>>,
-    /// Those of its limits that systemd is not told.
+    /// Those of its limits that libcgroups does not set.
     limits: Limits,
     pub(crate) shares_processes: bool,
 }
@@ -64,7 +65,11 @@ impl Creation {
             ));
         }
         let config = request.bundle.join("config.json");
-        let limits = if request.systemd { Limits::take_from(&config)? } else { Limits::default() };
+        let limits = if has_version_2_alone {
+            Limits::take_from(&config, request.systemd)?
+        } else {
+            Limits::default()
+        };
         let shares_processes = !has_own_processes(&spec);
         if shares_processes && !has_version_2_alone {
             hierarchies::mount_plainly(&config, &cgroups.cgroup_path)?;
@@ -126,8 +131,11 @@ impl Creation {
             Failure::new(FailureKind::Invalid, format!("the new limits are no limits of Linux: {error}"))
         };
         let mut resources = serde_json::from_str(resources).map_err(invalid)?;
-        let limits =
-            if self.cgroups.systemd_cgroup { Limits::take(&mut resources)? } else { Limits::default() };
+        let limits = if has_version_2_alone()? {
+            Limits::take(&mut resources, self.cgroups.systemd_cgroup)?
+        } else {
+            Limits::default()
+        };
         let resources: LinuxResources = serde_json::from_value(resources).map_err(invalid)?;
         let manager = create_cgroup_manager(copy(&self.cgroups)).map_err(failed)?;
         let options = ControllerOpt {
@@ -320,7 +328,7 @@ fn failed(error: impl std::error::Error) -> Failure {
         }
         cause = error.source();
     }
-    Failure::new(FailureKind::Internal, message)
+    causes::explain(Failure::new(FailureKind::Internal, message))
 }
 
 /// Waits for a child that has ended, and tells how.

@@ -16,6 +16,7 @@
 //! down in `docs/decisions`.
 
 mod capabilities;
+mod causes;
 mod command;
 mod compilation;
 mod connection;

@@ -1,5 +1,5 @@
-//! Limits that libcgroups does not tell systemd, or tells it wrongly: they are written into the cgroup's own files, which
-//! systemd has delegated. As runc does, which writes all of them there.
+//! Limits that libcgroups leaves out on version 2, or does not tell systemd, or tells it wrongly: they are written into the
+//! cgroup's own files, which systemd has delegated. As runc does, which writes all of them there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,16 +14,17 @@ use crate::{Failure, FailureKind};
 pub(crate) struct Limits(BTreeMap<String, String>);
 
 impl Limits {
-    /// Takes the limits out of `linux.resources` that only files can have:
+    /// Takes the limits out of `linux.resources` that libcgroups cannot set:
     ///
-    /// - `unified`, which is about files; what has a property of systemd's is reckoned into other units there;
-    /// - sets of processors and of memory nodes, which libcgroups sends in a type that systemd refuses;
-    /// - that there be no swap, which is left out.
+    /// - that there be no swap, since it leaves out every 0;
+    /// - where `systemd` makes the cgroup, `unified`, which is about files: what has a property of systemd's is reckoned into
+    ///   other units there;
+    /// - likewise, sets of processors and of memory nodes, which it sends in a type that systemd refuses.
     ///
     /// # Errors
     ///
     /// [`Invalid`](FailureKind::Invalid) for what cannot be a file of a cgroup.
-    pub(crate) fn take(resources: &mut Value) -> Result<Self, Failure> {
+    pub(crate) fn take(resources: &mut Value, systemd: bool) -> Result<Self, Failure> {
         let mut files = BTreeMap::new();
         let has_no_swap = |memory: &Value| {
             let limit = memory["limit"].as_i64();
@@ -31,6 +32,9 @@ impl Limits {
         };
         if has_no_swap(&resources["memory"]) {
             files.insert("memory.swap.max".to_owned(), "0".to_owned());
+        }
+        if !systemd {
+            return Ok(Self(files));
         }
         for name in ["cpus", "mems"] {
             let set =
@@ -51,11 +55,11 @@ impl Limits {
     /// # Errors
     ///
     /// Those of [`take`](Self::take), and of the file.
-    pub(crate) fn take_from(config: &Path) -> Result<Self, Failure> {
+    pub(crate) fn take_from(config: &Path, systemd: bool) -> Result<Self, Failure> {
         let invalid = |error| Failure::new(FailureKind::Invalid, format!("{}: {error}", config.display()));
         let mut spec: Value = serde_json::from_slice(&fs::read(config)?).map_err(invalid)?;
         let Some(resources) = spec.pointer_mut("/linux/resources") else { return Ok(Self::default()) };
-        let limits = Self::take(resources)?;
+        let limits = Self::take(resources, systemd)?;
         if !limits.0.is_empty() {
             fs::write(config, spec.to_string())?;
         }
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
 
     fn taken(mut resources: Value) -> (Vec<(String, String)>, Value) {
-        let limits = Limits::take(&mut resources).expect("limits");
+        let limits = Limits::take(&mut resources, true).expect("limits");
         (limits.0.into_iter().collect(), resources)
     }
 
@@ -135,6 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn takes_only_the_lack_of_swap_where_files_are_all_there_is() {
+        let resources = json!({
+            "cpu": { "cpus": "0-1" },
+            "memory": { "limit": 4096, "swap": 4096 },
+            "unified": { "memory.oom.group": "1" },
+        });
+        let mut rest = resources.clone();
+        let Limits(files) = Limits::take(&mut rest, false).expect("limits");
+        assert_eq!(files, BTreeMap::from([("memory.swap.max".to_owned(), "0".to_owned())]));
+        assert_eq!(rest, resources);
+    }
+
+    #[test]
     fn takes_nothing_where_systemd_can_be_told_all() {
         for resources in [
             json!({}),
@@ -149,7 +166,8 @@ mod tests {
     #[test]
     fn refuses_files_that_are_no_cgroups() {
         for file in ["../../etc/passwd", "/etc/passwd", "memory", ".hidden", "a/b.c"] {
-            let failure = Limits::take(&mut json!({ "unified": { file: "1" } })).expect_err("no such file");
+            let failure =
+                Limits::take(&mut json!({ "unified": { file: "1" } }), true).expect_err("no such file");
             assert_eq!(failure.kind, FailureKind::Invalid, "{file}");
         }
     }
@@ -160,10 +178,10 @@ mod tests {
         let config = folder.path().join("config.json");
         let plain = "{\"linux\": {\"resources\": {}},  \"x\": 1}";
         fs::write(&config, plain).expect("a file");
-        assert_eq!(Limits::take_from(&config), Ok(Limits::default()));
+        assert_eq!(Limits::take_from(&config, true), Ok(Limits::default()));
         assert_eq!(fs::read_to_string(&config).expect("the file"), plain);
         fs::write(&config, r#"{"linux": {"resources": {"cpu": {"cpus": "0"}}}, "x": 1}"#).expect("a file");
-        assert_eq!(Limits::take_from(&config).expect("limits").0["cpuset.cpus"], "0");
+        assert_eq!(Limits::take_from(&config, true).expect("limits").0["cpuset.cpus"], "0");
         let left: Value = serde_json::from_slice(&fs::read(&config).expect("the file")).expect("JSON");
         assert_eq!(left, json!({ "linux": { "resources": { "cpu": {} } }, "x": 1 }));
     }

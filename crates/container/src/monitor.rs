@@ -11,10 +11,11 @@ use shimmer_cgroup::Cgroup;
 use crate::creation::{self, Creation, Made};
 use crate::wire::{Command, Create, Exec, Report, Request};
 use crate::zygote::Estate;
-use crate::{Connection, EndedBy, Failure, FailureKind, compilation};
+use crate::{Connection, EndedBy, Failure, FailureKind, causes, compilation};
 
 /// The work of one fork of the zygote: a container, an exec, or a compilation. Returns the process's exit status.
 pub(crate) fn serve(connection: Connection, estate: Rc<Estate>) -> i32 {
+    causes::keep();
     let connection = Rc::new(connection);
     let (request, mut descriptors) = match connection.receive::<Request>() {
         Ok(Some(request)) => request,
