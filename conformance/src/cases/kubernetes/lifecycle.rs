@@ -50,7 +50,7 @@ fn killed(stage: &KubeStage<'_>) -> Result {
 fn pre_stop(stage: &KubeStage<'_>) -> Result {
     let hook = json!({ "preStop": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
     let guest = with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }));
-    let waits = "trap '' TERM; while [ ! -e /data/hook ]; do /bin/busybox usleep 50000; done; \
+    let waits = "trap '' TERM; while [ ! -s /data/hook ]; do /bin/busybox usleep 50000; done; \
                  echo \"the hook $(/bin/busybox cat /data/hook)\"; /bin/busybox sleep 1000";
     let watcher = stage.cluster.container("watcher", &busybox(["sh", "-c", waits]));
     let pod = stage.create(&stage.manifest([guest, watcher]))?;
