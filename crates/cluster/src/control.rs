@@ -32,7 +32,9 @@ pub(crate) fn up(folder: &Path, up: &Up) -> Result<(), Error> {
         if line == READY {
             progress("");
             let greeted = greet(&State::running(folder)?, begin.elapsed().as_secs_f64());
-            return greeted.map_err(Error::io("say that the cluster is ready"));
+            greeted.map_err(Error::io("say that the cluster is ready"))?;
+            return acknowledge(&mut keeper)
+                .map_err(Error::io("tell the keeper that somebody wants the cluster"));
         }
         progress(&line);
     }
@@ -110,8 +112,13 @@ fn keeper(log: &Path, up: &Up) -> Result<Child, Error> {
     let mut keeper = Command::new(program);
     keeper.arg("keep").arg("--shims").arg(&up.shims);
     keeper.arg("--nodes").arg(up.nodes.to_string());
-    keeper.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+    keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
     keeper.spawn().map_err(Error::io("start the keeper of the cluster"))
+}
+
+/// The last thing that `up` does: whoever has given up before gets no cluster.
+fn acknowledge(keeper: &mut Child) -> io::Result<()> {
+    keeper.stdin.take().map_or(Ok(()), |mut keeper| keeper.write_all(b"\n"))
 }
 
 fn greet(state: &State, seconds: f64) -> io::Result<()> {

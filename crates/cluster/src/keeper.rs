@@ -1,6 +1,6 @@
 //! The process that owns the cluster. It tells `up` what it waits for, a line each, and then waits for the signal to end.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use shimmer_node::Cluster;
@@ -26,8 +26,8 @@ pub(crate) fn keep(folder: &Path, up: &Up) -> Result<(), Error> {
     let mut ends = runtime.block_on(async { ends() }).map_err(Error::io("wait for signals"))?;
     let cluster = start(up)?;
     keeping.tell(&state(&cluster, up)?)?;
-    // Who has typed the command may have given up meanwhile: then nobody reads, and the cluster ends here.
-    let told = tell(READY);
+    // Who has typed the command may have given up meanwhile: then nobody answers, and the cluster ends here.
+    let told = tell(READY).and_then(|()| answered());
     if told.is_ok() {
         runtime.block_on(any(&mut ends));
     }
@@ -65,6 +65,11 @@ fn state(cluster: &Cluster, up: &Up) -> Result<State, Error> {
 fn tell(line: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{line}").and_then(|()| output.flush())
+}
+
+/// Waits until `up` has read what it was told, which a pipe takes also where nobody reads any more.
+fn answered() -> io::Result<()> {
+    io::stdin().read_exact(&mut [0])
 }
 
 /// The signals by which a process is asked to end.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use shimmer_node::{Cluster, ErrorKind, Traces};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(60);
 const NONE: i32 = 3;
+const ATTEMPTS: u32 = 5;
 
 /// A user's cache folder, in which Kubernetes is built and no cluster is known; nothing where this machine has no Go.
 fn user() -> Option<TempDir> {
@@ -95,19 +96,50 @@ fn a_keeper_that_is_killed_leaves_nothing() {
 #[test]
 fn who_gives_up_while_it_starts_leaves_nothing() {
     let Some(home) = user() else { return };
-    let mut up = command(&home, &["up"]).stdout(Stdio::piped()).spawn().expect("the program runs");
+    leaves_nothing(&home, || ());
+}
+
+#[test]
+fn who_gives_up_when_it_is_ready_leaves_nothing() {
+    let Some(home) = user() else { return };
+    let begin = Instant::now();
+    // The keeper has told that it is, and nobody has read it.
+    leaves_nothing(&home, || {
+        while run(&home, &["status"]).status.code() == Some(NONE) {
+            assert!(begin.elapsed() < SOON, "it becomes ready");
+        }
+    });
+}
+
+/// On a busy machine the command may be through before it is stopped.
+fn leaves_nothing(home: &TempDir, meanwhile: impl Fn()) {
+    let traces = (0..ATTEMPTS).find_map(|_| given_up(home, &meanwhile)).expect("it was stopped in time once");
+    traces.wait_until_gone(SOON).expect("the keeper notices");
+    assert_eq!(run(home, &["status"]).status.code(), Some(NONE));
+}
+
+/// Gives up while the cluster starts; gives its marks, unless the command was through by then.
+fn given_up(home: &TempDir, meanwhile: impl Fn()) -> Option<Traces> {
+    let mut up = command(home, &["up"]).stdout(Stdio::piped()).spawn().expect("the program runs");
     let mut lines = BufReader::new(up.stdout.take().expect("its output")).lines();
     let waits = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("waiting for the node")));
     assert!(waits.is_some(), "it tells what it waits for");
-    let traces = Traces::of(&folder_below(up.id())).expect("traces");
-    kill_process(Pid::from_child(&up), Signal::INT).expect("it lives");
-    up.wait().expect("it ends");
-    traces.wait_until_gone(SOON).expect("the keeper notices");
-    assert_eq!(run(&home, &["status"]).status.code(), Some(NONE));
+    let process = Pid::from_child(&up);
+    // It stands still while its node is looked for, and the keeper goes on.
+    kill_process(process, Signal::STOP).expect("nobody has waited for it");
+    let folder = folder_below(up.id());
+    meanwhile();
+    kill_process(process, Signal::INT).expect("nobody has waited for it");
+    kill_process(process, Signal::CONT).expect("nobody has waited for it");
+    if up.wait().expect("it ends").success() {
+        succeed(home, &["down"]);
+        return None;
+    }
+    Some(Traces::of(&folder.expect("it has a containerd")).expect("traces"))
 }
 
 /// The folder of the node that a descendant of this process serves.
-fn folder_below(process: u32) -> PathBuf {
+fn folder_below(process: u32) -> Option<PathBuf> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .expect("/proc")
         .flatten()
@@ -129,5 +161,5 @@ fn folder_below(process: u32) -> PathBuf {
         let mut words = line.split('\0');
         words.find(|word| word.ends_with("/config.toml")).map(PathBuf::from)
     });
-    config.expect("it has a containerd").parent().expect("a folder").to_owned()
+    Some(config?.parent()?.to_owned())
 }
