@@ -34,7 +34,9 @@ fn user() -> Option<TempDir> {
 }
 
 fn command(home: &TempDir, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shimmer-cluster"));
+    // A shell's background jobs ignore Ctrl-C, and so would all that a test in one of them starts.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_shimmer-cluster")]);
     command.args(arguments).env("XDG_CACHE_HOME", home.path());
     if arguments.first() == Some(&"up") {
         command.arg("--shims").arg(home.path().join("shims"));
