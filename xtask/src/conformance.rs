@@ -8,7 +8,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use self::node::{Node, OURS, table_of};
+pub(crate) use self::node::Node;
+use self::node::{OURS, table_of};
 use crate::setup::{self, Extent};
 use crate::{Result, cargo, cluster, machine, process};
 
@@ -38,7 +39,8 @@ impl Arguments {
         let folder = cargo::target()?.join("conformance").join(self.node.name());
         let mut expected = true;
         for engine in engines()? {
-            let mut suite = self.played(&engine, &["host", &engine], &folder)?;
+            let mut suite = run_on(self.node, &engine)?;
+            suite.arg("--report").arg(&folder);
             if self.node == Node::Host {
                 let host = hosts.iter().find(|(name, _)| *name == engine).map(|(_, path)| path);
                 let host = host.ok_or_else(|| format!("crates/{engine} has no test called conformance"))?;
@@ -72,7 +74,8 @@ impl Arguments {
 
     /// Plays it on the shim of the other host as well, which runs [`ENGINE_OF_BOTH`].
     fn play_on_the_other_host(&self, release: &Path, folder: &Path) -> Result<bool> {
-        let mut run = self.played(OTHER_HOST, &[OTHER_HOST, ENGINE_OF_BOTH], folder)?;
+        let mut run = run_of(self.node, &built(OTHER_HOST)?)?;
+        expect(&mut run, &[OTHER_HOST, ENGINE_OF_BOTH]).arg("--report").arg(folder);
         let expected = succeeded(run.args(&self.run))?;
         let both = [report(folder, OTHER_HOST), report(folder, ENGINE_OF_BOTH)];
         let drivers = ["--driver", "task", "--driver", "cri"];
@@ -88,8 +91,9 @@ impl Arguments {
     fn play_on_the_reference(&self, release: &Path, folder: &Path) -> Result<bool> {
         let shim =
             setup::reference().ok_or("there is no containerd-shim-runc-v2 beside containerd or in PATH")?;
-        let mut run = self.of_shim(&shim, folder)?;
-        let expected = succeeded(run.args(self.node.defaults(&self.run)).args(&self.run))?;
+        let mut run = run_of(self.node, &shim)?;
+        run.arg("--report").arg(folder).args(self.node.defaults(&self.run));
+        let expected = succeeded(run.args(&self.run))?;
         let reports = [vec![report(folder, "runc")], reports_in(folder)?].concat();
         let mut features = suite(release, "features");
         features.args(&reports);
@@ -99,22 +103,30 @@ impl Arguments {
         print!("\n{}", process::read(&mut features)?);
         Ok(expected)
     }
+}
 
-    /// A run of the suite on one of the shims that were built, with its lists of what is known, which leaves its report.
-    fn played(&self, shim: &str, lists: &[&str], reports: &Path) -> Result<Command> {
-        let path = cargo::target()?.join("release").join(format!("containerd-shim-{shim}-v1"));
-        let mut suite = self.of_shim(&path, reports)?;
-        for list in lists {
-            suite.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
-        }
-        Ok(suite)
-    }
+/// A run of the suite on a node, on the shim of ours for an engine, with what is known of both.
+pub(crate) fn run_on(node: Node, engine: &str) -> Result<Command> {
+    let mut run = run_of(node, &built(engine)?)?;
+    expect(&mut run, &["host", engine]);
+    Ok(run)
+}
 
-    fn of_shim(&self, shim: &Path, reports: &Path) -> Result<Command> {
-        let mut suite = suite(&cargo::target()?.join("release"), "run");
-        suite.arg("--shim").arg(shim).arg("--report").arg(reports).args(self.node.arguments());
-        Ok(suite)
+fn run_of(node: Node, shim: &Path) -> Result<Command> {
+    let mut run = suite(&cargo::target()?.join("release"), "run");
+    run.arg("--shim").arg(shim).args(node.arguments());
+    Ok(run)
+}
+
+fn built(shim: &str) -> Result<PathBuf> {
+    Ok(cargo::target()?.join("release").join(format!("containerd-shim-{shim}-v1")))
+}
+
+fn expect<'a>(run: &'a mut Command, lists: &[&str]) -> &'a mut Command {
+    for list in lists {
+        run.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
     }
+    run
 }
 
 /// Compares what engines and shims did in the tests that have just run, which leave their reports.

@@ -4,9 +4,9 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::conformance::{self, suite};
+use crate::conformance::{self, Node, suite};
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, demo, machine, process};
+use crate::{Result, demo, machine, process};
 
 /// Builds the shims and runs a command in a machine that has them; its exit code is ours.
 pub(crate) fn run(systemd: bool, command: &[OsString]) -> Result<ExitCode> {
@@ -27,13 +27,8 @@ pub(crate) fn sample() -> Result<()> {
         println!("left out: nothing was run with cgroup v2: {reason}");
         return Ok(());
     }
-    let release = cargo::target()?.join("release");
     for engine in conformance::engines()? {
-        let mut run = suite(&release, "run");
-        run.args(["--node", "vm", "--shim"]).arg(release.join(format!("containerd-shim-{engine}-v1")));
-        for list in ["host", &engine] {
-            run.arg("--expect").arg(format!("conformance/expectations/{list}.toml"));
-        }
+        let mut run = conformance::run_on(Node::Vm, &engine)?;
         for driver in ["task", "cri"] {
             run.args(["--driver", driver]);
         }

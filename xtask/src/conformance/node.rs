@@ -40,12 +40,11 @@ impl Node {
     }
 
     /// What every run on it is told. Two at once is what the tests do as well; who asks for another number comes later.
-    pub(crate) fn arguments(self) -> &'static [&'static str] {
+    pub(crate) fn arguments(self) -> Vec<&'static str> {
         match self {
-            Self::Host => &["--jobs", "2", "--wasi-testsuite", "conformance/testsuite"],
-            Self::Cluster => &[],
-            Self::Vm => &["--node", "vm"],
-            Self::VmSystemd => &["--node", "vm-systemd"],
+            Self::Host => vec!["--jobs", "2", "--wasi-testsuite", "conformance/testsuite"],
+            Self::Cluster => Vec::new(),
+            Self::Vm | Self::VmSystemd => vec!["--node", self.name()],
         }
     }
 
@@ -73,10 +72,9 @@ pub(crate) fn table_of(node: Node, reports: &[PathBuf]) -> Result<String> {
 
 fn name_of(node: Node, containerd: &str) -> String {
     let place = match node {
-        Node::Host => "",
-        Node::Cluster => " in a cluster",
-        Node::Vm => " in vm",
-        Node::VmSystemd => " in vm-systemd",
+        Node::Host => String::new(),
+        Node::Cluster => " in a cluster".to_owned(),
+        Node::Vm | Node::VmSystemd => format!(" in {}", node.name()),
     };
     let version = if containerd.starts_with("1.") { " under containerd 1.7" } else { "" };
     format!("{OURS}{place}{version}")
