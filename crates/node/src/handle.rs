@@ -69,17 +69,16 @@ impl Handle {
 
     /// The same, by a caller that gives up after `limit`.
     pub(crate) fn delete_within(&self, limit: Duration) -> Result<ExitStatus> {
-        let (container_id, doing) = (self.container.clone(), self.doing("delete"));
+        let (container_id, exec_id) = (self.container.clone(), self.exec.clone());
         let mut tasks = self.client.api().tasks();
-        let deleted = if self.exec.is_empty() {
-            let message = DeleteTaskRequest { container_id };
-            let call = async { tasks.delete(request(message)).await };
-            self.client.wait_at_most(limit, doing, call)?
-        } else {
-            let message = DeleteProcessRequest { container_id, exec_id: self.exec.clone() };
-            let call = async { tasks.delete_process(request(message)).await };
-            self.client.wait_at_most(limit, doing, call)?
+        let call = async {
+            if exec_id.is_empty() {
+                tasks.delete(request(DeleteTaskRequest { container_id })).await
+            } else {
+                tasks.delete_process(request(DeleteProcessRequest { container_id, exec_id })).await
+            }
         };
+        let deleted = self.client.wait_at_most(limit, self.doing("delete"), call)?;
         Ok(ExitStatus::new(deleted.exit_status, deleted.exited_at))
     }
 
