@@ -1,32 +1,74 @@
 //! The cases, one file for each topic. To add a case, add it to the list of its file; to add a topic, add its file to
-//! the list here.
+//! the lists here.
 
-macro_rules! topics {
-    ($($topic:ident)*) => {
-        $(mod $topic;)*
-
-        /// All cases, in the order of the topics.
-        #[must_use]
-        pub fn all() -> Vec<Case> {
-            [$($topic::cases()),*].into_iter().flatten().collect()
-        }
-    };
-}
+mod argv;
+mod cache;
+mod components;
+mod cwd;
+mod docker;
+mod engines;
+mod env;
+mod exec;
+mod exit;
+mod extensions;
+mod files;
+mod http;
+mod images;
+mod kubernetes;
+mod lifecycle;
+mod limits;
+mod modules;
+mod refusals;
+mod resilience;
+mod security;
+mod sidecar;
+mod signals;
+mod sockets;
+mod stdio;
+mod traps;
+mod wasi;
 
 use crate::case::Case;
 use crate::profile::Profile;
 use crate::setup;
 
-topics! {
-    argv env cwd stdio exit traps signals
-    components extensions http images refusals files cache engines
-    wasi modules sockets
-    lifecycle exec sidecar limits security resilience
-    kubernetes
-    docker
-}
-
 pub(crate) use kubernetes::servers;
+
+/// The topics, in the order in which they are played.
+const TOPICS: [fn() -> Vec<Case>; 26] = [
+    argv::cases,
+    env::cases,
+    cwd::cases,
+    stdio::cases,
+    exit::cases,
+    traps::cases,
+    signals::cases,
+    components::cases,
+    extensions::cases,
+    http::cases,
+    images::cases,
+    refusals::cases,
+    files::cases,
+    cache::cases,
+    engines::cases,
+    wasi::cases,
+    modules::cases,
+    sockets::cases,
+    lifecycle::cases,
+    exec::cases,
+    sidecar::cases,
+    limits::cases,
+    security::cases,
+    resilience::cases,
+    kubernetes::cases,
+    docker::cases,
+];
+
+/// All cases, in the order of the topics.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    TOPICS.iter().flat_map(|cases| cases()).collect()
+}
 
 /// What is played last, when the node has ended, by whoever has ended it.
 pub(crate) fn nothing_is_left() -> Case {

@@ -2,11 +2,11 @@ mod commands;
 
 use super::lifecycle::expect_size;
 use super::row;
-use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::images::Form;
 use crate::level::Level;
+use crate::patience::patience;
 use crate::patience::until;
 use crate::profile::Profile;
 use crate::running::Running;
@@ -81,15 +81,18 @@ fn ends() -> Vec<Case> {
         [
             Case::docker("docker/stop-sends-sigterm", probe(["sleep"]), stop).twin(),
             Case::docker("docker/kill-sends-any-signal", probe(["sleep"]), kill).twin(),
-            Case::docker("docker/out-of-memory-is-told", probe(["eat"]).memory(128 << 20), out_of_memory).twin(),
+            Case::docker("docker/out-of-memory-is-told", probe(["eat"]).memory(128 << 20), out_of_memory)
+                .twin(),
             Case::docker("docker/starts-again", probe(["proc-exit", "7"]), starts_again).twin(),
             Case::docker("docker/restarts-on-failure", probe(["proc-exit", "5"]), restarts_on_failure).twin(),
             Case::docker("docker/what-does-not-exist-is-127", nowhere("/no/such/program"), |stage| {
                 refused_with(stage, 127)
             })
             .twin(),
-            Case::docker("docker/what-is-no-program-is-126", nowhere("/bin"), |stage| refused_with(stage, 126))
-                .twin(),
+            Case::docker("docker/what-is-no-program-is-126", nowhere("/bin"), |stage| {
+                refused_with(stage, 126)
+            })
+            .twin(),
             Case::docker("docker/refusal-is-told", Setup::of_bytes("app.wasm", b"hello"), refusal_is_told),
         ],
     )
@@ -220,7 +223,8 @@ fn restarts_on_failure(stage: &Stage<'_>) -> Result {
     until(patience(), || {
         let state = container.inspect()?;
         let given_up = (state.restarts, state.code, &*state.status) == (2, 5, "exited");
-        Ok((!given_up).then(|| format!("expected to have ended with 5 after two restarts, but saw {state:?}")))
+        Ok((!given_up)
+            .then(|| format!("expected to have ended with 5 after two restarts, but saw {state:?}")))
     })
 }
 

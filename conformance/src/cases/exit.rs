@@ -5,9 +5,8 @@ use crate::profile::Profile;
 use crate::setup::{Setup, probe, probe_component};
 
 pub(super) fn cases() -> Vec<Case> {
-    let proc_exit = |id, status: &str, code| {
-        Case::new(id, probe(["proc-exit", status])).twin().ends_with(code)
-    };
+    let proc_exit =
+        |id, status: &str, code| Case::new(id, probe(["proc-exit", status])).twin().ends_with(code);
     let modules = row(
         "exit-status",
         Profile::Core,

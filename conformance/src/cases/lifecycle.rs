@@ -210,7 +210,10 @@ fn wait_after_the_end(stage: &Stage<'_>) -> Result {
 fn status_without_wait(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
-    until(patience(), || Ok((task.state()? != State::Stopped).then(|| "the guest has not ended".to_owned())))?;
+    until(
+        patience(),
+        || Ok((task.state()? != State::Stopped).then(|| "the guest has not ended".to_owned())),
+    )?;
     let output = task.try_delete()?;
     ensure(output.code == 7, || format!("expected status 7, but saw {}", output.code))
 }

@@ -10,10 +10,10 @@ use crate::expected::Seen;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::{EXPORTS, HELLO, NO_START, UNKNOWN_IMPORT};
 use crate::level::Level;
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::{Setup, probe};
 use crate::stage::{self, Stage};
-use crate::patience::patience;
 use crate::{host, images, running};
 
 /// A component that exports nothing: the magic number, and the version of components.

@@ -5,10 +5,10 @@ use std::thread;
 use shimmer_node::cri::CriContainerSpec;
 
 use super::row;
-use crate::patience::patience;
 use crate::case::Case;
 use crate::expected::Ended;
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::running::Running;
 use crate::setup::{Setup, probe, probe_component};

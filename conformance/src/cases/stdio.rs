@@ -1,7 +1,7 @@
 use super::row;
-use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use super::super::row;
 use super::{is, ready, text};
-use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::{PROBE, PROBE_TWIN};
 use crate::images::Form;
+use crate::patience::patience;
 use crate::patience::until;
 use crate::profile::Profile;
 use crate::setup::{Setup, probe};

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Instant;
 
 use super::answer::Answer;
-use crate::patience::patience;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::HTTP_COMPONENT;
+use crate::patience::patience;
 use crate::running::Running;
 use crate::setup::Setup;
 use crate::stage::Stage;

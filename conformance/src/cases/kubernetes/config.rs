@@ -15,7 +15,11 @@ pub(super) fn cases() -> Vec<Case> {
         [
             Case::cluster("kubernetes/configuration-as-environment", limited(guest(["env"])), environment),
             Case::cluster("kubernetes/configuration-as-files", limited(guest(["sleep"])), files),
-            Case::cluster("kubernetes/configuration-as-single-files", limited(guest(["sleep"])), single_files),
+            Case::cluster(
+                "kubernetes/configuration-as-single-files",
+                limited(guest(["sleep"])),
+                single_files,
+            ),
             Case::cluster("kubernetes/a-changed-configmap-changes-the-file", guest(["sleep"]), change),
         ],
     )
@@ -61,7 +65,13 @@ fn single_files(stage: &KubeStage<'_>) -> Result {
     read(stage, &map, &secret, &mounts, ["/app/color", "/app/password", "/app/name"])
 }
 
-fn read(stage: &KubeStage<'_>, map: &Made<'_>, secret: &Made<'_>, mounts: &[Value], paths: [&str; 3]) -> Result {
+fn read(
+    stage: &KubeStage<'_>,
+    map: &Made<'_>,
+    secret: &Made<'_>,
+    mounts: &[Value],
+    paths: [&str; 3],
+) -> Result {
     let mut container = stage.guest(&stage.setup());
     mounts.iter().for_each(|mount| push(&mut container["volumeMounts"], mount.clone()));
     let mut manifest = stage.manifest([container]);
@@ -78,7 +88,9 @@ fn read(stage: &KubeStage<'_>, map: &Made<'_>, secret: &Made<'_>, mounts: &[Valu
     for (path, expected) in paths.into_iter().zip(["green\n", "hush\n", &pod.name]) {
         let ran = pod.runs_in(GUEST, &Exec::new([program(stage), "cwd-read".into(), path.into()]))?;
         let (seen, why) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        ensure(seen == expected, || format!("expected {path} to say {expected:?}, but saw {seen:?} and {why:?}"))?;
+        ensure(seen == expected, || {
+            format!("expected {path} to say {expected:?}, but saw {seen:?} and {why:?}")
+        })?;
     }
     Ok(())
 }
@@ -93,7 +105,10 @@ fn change(stage: &KubeStage<'_>) -> Result {
     pod.runs(GUEST)?;
     map.merge(&json!({ "data": { "color": "blue\n" } }))?;
     // A changed annotation makes the kubelet look at the pod's volumes at once.
-    stage.cluster.api().merge(&pod.path(), &json!({ "metadata": { "annotations": { "changed": "yes" } } }))?;
+    stage
+        .cluster
+        .api()
+        .merge(&pod.path(), &json!({ "metadata": { "annotations": { "changed": "yes" } } }))?;
     let wait = "while [ \"$(/bin/busybox cat /config/color)\" != blue ]; do /bin/busybox usleep 50000; done";
     let ran = pod.exec(GUEST, ["/bin/busybox", "sh", "-c", wait])?;
     ensure(ran.code == Some(0), || format!("the file did not change: {ran:?}"))?;

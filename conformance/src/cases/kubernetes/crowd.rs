@@ -25,7 +25,8 @@ fn full(stage: &KubeStage<'_>) -> Result {
     let setup = stage.setup();
     let pods = (0..room).map(|_| {
         let manifest = stage.manifest([stage.guest(&setup)]);
-        let labels = serde_json::json!({ "metadata": { "labels": { "crowd": "yes" } }, "spec": { "nodeName": node } });
+        let labels =
+            serde_json::json!({ "metadata": { "labels": { "crowd": "yes" } }, "spec": { "nodeName": node } });
         stage.create(&with(manifest, labels))
     });
     let pods: Vec<Pod<'_>> = pods.collect::<Result<_>>()?;
@@ -72,7 +73,8 @@ fn room(stage: &KubeStage<'_>) -> Result<(String, usize)> {
         let name = text(node, "/metadata/name").to_owned();
         let most: usize = text(node, "/status/allocatable/pods").parse().unwrap_or_default();
         let over = |pod: &&Value| ["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
-        let taken = list(&all, "/items").iter().filter(|pod| !over(pod) && text(pod, "/spec/nodeName") == name);
+        let taken =
+            list(&all, "/items").iter().filter(|pod| !over(pod) && text(pod, "/spec/nodeName") == name);
         let taken = taken.count();
         (name, most.saturating_sub(taken))
     });

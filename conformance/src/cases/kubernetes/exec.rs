@@ -54,7 +54,9 @@ fn terminal(stage: &KubeStage<'_>) -> Result {
 fn missing(stage: &KubeStage<'_>) -> Result {
     let pod = stage.start(&stage.setup())?;
     let said = match stage.cluster.exec(&pod.name, GUEST, &Exec::new(["/no-such-program"])) {
-        Ok(Ran { code: Some(0), .. }) => return Err(Failure("a program that is not there ended with 0".into())),
+        Ok(Ran { code: Some(0), .. }) => {
+            return Err(Failure("a program that is not there ended with 0".into()));
+        }
         Ok(ran) => ran.message,
         Err(refused) => refused.message,
     };
@@ -97,7 +99,9 @@ fn copy(stage: &KubeStage<'_>) -> Result {
     let pack = Exec::new(["/bin/busybox", "tar", "cf", "-", "-C", "/data", "copied"]);
     let ran = pod.runs_in("sidecar", &pack)?;
     let mut archive = tar::Archive::new(ran.stdout.as_slice());
-    let found = archive.entries()?.any(|entry| entry.is_ok_and(|entry| entry.path().is_ok_and(|path| path.ends_with("copied"))));
+    let found = archive
+        .entries()?
+        .any(|entry| entry.is_ok_and(|entry| entry.path().is_ok_and(|path| path.ends_with("copied"))));
     ensure(found, || format!("the way back has no file: {} bytes", ran.stdout.len()))
 }
 
@@ -128,6 +132,9 @@ fn expect(ran: &Ran, code: u32, stdout: &str) -> Result {
     let seen = String::from_utf8_lossy(&ran.stdout).into_owned();
     ensure(ran.code == Some(code) && seen == stdout, || {
         let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
-        format!("expected {code} and {stdout:?}, but saw {:?} ({}), {seen:?} and {stderr:?}", ran.code, ran.message)
+        format!(
+            "expected {code} and {stdout:?}, but saw {:?} ({}), {seen:?} and {stderr:?}",
+            ran.code, ran.message
+        )
     })
 }

@@ -32,7 +32,9 @@ pub(super) fn cases() -> Vec<Case> {
 fn termination_file(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     let state = pod.ended_with(GUEST, 0)?;
-    ensure(text(&state, "/message") == "the guest says so", || format!("the message is not the file's: {state}"))
+    ensure(text(&state, "/message") == "the guest says so", || {
+        format!("the message is not the file's: {state}")
+    })
 }
 
 fn termination_log(stage: &KubeStage<'_>) -> Result {
@@ -56,7 +58,8 @@ fn spec(stage: &KubeStage<'_>) -> Value {
 fn outcome(job: &Made<'_>) -> Result<Value> {
     let over = |object: &Value| {
         let mut conditions = list(object, "/status/conditions").iter();
-        let over = conditions.find(|one| ["Complete", "Failed"].contains(&text(one, "/type")) && one["status"] == "True");
+        let over = conditions
+            .find(|one| ["Complete", "Failed"].contains(&text(one, "/type")) && one["status"] == "True");
         over.cloned()
     };
     let object = job.until(|object| {
@@ -69,7 +72,9 @@ fn completes(stage: &KubeStage<'_>) -> Result {
     let job = job(stage, json!({ "completions": 3, "parallelism": 2 }))?;
     let outcome = outcome(&job)?;
     let succeeded = &job.object()?["status"]["succeeded"];
-    ensure(outcome["type"] == "Complete" && *succeeded == 3, || format!("{succeeded} of 3 succeeded: {outcome}"))
+    ensure(outcome["type"] == "Complete" && *succeeded == 3, || {
+        format!("{succeeded} of 3 succeeded: {outcome}")
+    })
 }
 
 fn fails(stage: &KubeStage<'_>) -> Result {

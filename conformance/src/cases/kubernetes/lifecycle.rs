@@ -38,7 +38,8 @@ fn ends_at_once(stage: &KubeStage<'_>) -> Result {
 
 /// A native program that does not listen, since a guest always does.
 fn killed(stage: &KubeStage<'_>) -> Result {
-    let deaf = busybox(["sh", "-c", "trap '' TERM; echo ready; while :; do /bin/busybox usleep 100000; done"]);
+    let deaf =
+        busybox(["sh", "-c", "trap '' TERM; echo ready; while :; do /bin/busybox usleep 100000; done"]);
     let pod = stage.start(&deaf)?;
     pod.says(GUEST, "ready\n")?;
     let (code, took) = deleted(&pod, 2)?;
@@ -48,7 +49,8 @@ fn killed(stage: &KubeStage<'_>) -> Result {
 
 /// The hook is a wasm program; the guest is told to end after it.
 fn pre_stop(stage: &KubeStage<'_>) -> Result {
-    let hook = json!({ "preStop": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
+    let hook =
+        json!({ "preStop": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
     let guest = with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }));
     let waits = "trap '' TERM; while [ ! -s /data/hook ]; do /bin/busybox usleep 50000; done; \
                  echo \"the hook $(/bin/busybox cat /data/hook)\"; /bin/busybox sleep 1000";
@@ -63,8 +65,10 @@ fn pre_stop(stage: &KubeStage<'_>) -> Result {
 }
 
 fn post_start(stage: &KubeStage<'_>) -> Result {
-    let hook = json!({ "postStart": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
-    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }))]))?;
+    let hook =
+        json!({ "postStart": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
+    let pod =
+        stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }))]))?;
     pod.is_ready()?;
     let ran = pod.exec(GUEST, ["/bin/busybox", "cat", "/data/hook"])?;
     ensure(ran.stdout == b"ran", || format!("the hook did not run: {ran:?}"))

@@ -35,7 +35,9 @@ pub(super) fn cases() -> Vec<Case> {
 fn oom(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     let state = pod.ended_with(GUEST, KILLED)?;
-    ensure(text(&state, "/reason") == "OOMKilled", || format!("expected the reason OOMKilled, but saw {state}"))
+    ensure(text(&state, "/reason") == "OOMKilled", || {
+        format!("expected the reason OOMKilled, but saw {state}")
+    })
 }
 
 fn processor(stage: &KubeStage<'_>) -> Result {
@@ -64,7 +66,8 @@ fn resize_below(stage: &KubeStage<'_>) -> Result {
 /// More memory for a guest that runs, and goes on.
 fn resized<'a>(stage: &KubeStage<'a>) -> Result<Pod<'a>> {
     let policy = json!([{ "resourceName": "memory", "restartPolicy": "NotRequired" }]);
-    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "resizePolicy": policy }))]))?;
+    let pod = stage
+        .create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "resizePolicy": policy }))]))?;
     let before = text(status(&pod.runs(GUEST)?, GUEST), "/containerID").to_owned();
     pod.says(GUEST, "ready\n")?;
     let more = json!({ "resources": { "limits": { "memory": "512Mi" } }, "name": GUEST });
@@ -72,7 +75,9 @@ fn resized<'a>(stage: &KubeStage<'a>) -> Result<Pod<'a>> {
     stage.cluster.api().merge_lists(&format!("{}/resize", pod.path()), &change)?;
     let object = pod.until(|pod| {
         let limit = text(status(pod, GUEST), "/resources/limits/memory");
-        Ok((limit != "512Mi").then(|| format!("expected the limit 512Mi, but saw {limit:?} and {}", pod["status"]["conditions"])))
+        Ok((limit != "512Mi").then(|| {
+            format!("expected the limit 512Mi, but saw {limit:?} and {}", pod["status"]["conditions"])
+        }))
     })?;
     let after = text(status(&object, GUEST), "/containerID");
     ensure(restarts(&object, GUEST) == 0 && after == before, || "the guest was started again".to_owned())?;
@@ -88,7 +93,8 @@ pub(super) fn pod_cgroup(pod: &Pod<'_>) -> Result<Cgroup> {
 /// The cgroup of one of its containers.
 pub(super) fn container_cgroup(pod: &Pod<'_>, container: &str) -> Result<Cgroup> {
     let object = pod.object()?;
-    let id = text(status(&object, container), "/containerID").rsplit('/').next().unwrap_or_default().to_owned();
+    let id =
+        text(status(&object, container), "/containerID").rsplit('/').next().unwrap_or_default().to_owned();
     let path = pod_path(&object, &pod.cluster.nodes()?.cgroup_root(&pod.node()?)?)?;
     Cgroup::at(&format!("{path}/{id}"))
 }

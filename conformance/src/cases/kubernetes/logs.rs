@@ -84,7 +84,8 @@ fn create_error(stage: &KubeStage<'_>) -> Result {
     })?;
     // With differing ids in it.
     ensure(!message.is_empty(), || "the event says nothing".to_owned())?;
-    let object = pod.until(|pod| Ok(refusal(pod, GUEST).is_none().then(|| "expected a refusal".to_owned())))?;
+    let object =
+        pod.until(|pod| Ok(refusal(pod, GUEST).is_none().then(|| "expected a refusal".to_owned())))?;
     let sentence = refusal(&object, GUEST).unwrap_or_default();
     stage.note("refused", &sentence);
     ensure(sentence.contains("no-such.wasm"), || format!("the status does not name the file: {sentence}"))

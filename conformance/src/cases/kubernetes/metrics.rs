@@ -18,9 +18,14 @@ pub(super) fn cases() -> Vec<Case> {
     kubernetes(
         "metrics",
         [
-            Case::cluster("kubernetes/memory-metrics-are-the-cgroups", guest(["hold", "64"]), memory).private(),
-            Case::cluster("kubernetes/processor-metrics-grow", guest(["spin"]).cpu(20_000, 100_000), processor)
+            Case::cluster("kubernetes/memory-metrics-are-the-cgroups", guest(["hold", "64"]), memory)
                 .private(),
+            Case::cluster(
+                "kubernetes/processor-metrics-grow",
+                guest(["spin"]).cpu(20_000, 100_000),
+                processor,
+            )
+            .private(),
         ],
     )
 }
@@ -32,7 +37,8 @@ fn memory(stage: &KubeStage<'_>) -> Result {
     until(HOUSEKEEPING, || {
         let told = metric(&pod, "container_memory_working_set_bytes")?;
         let actual = working_set(&cgroup)?;
-        let near = told.is_some_and(|told| told > 64.0 * MIB && (told - actual).abs() < actual / 10.0 + 4.0 * MIB);
+        let near =
+            told.is_some_and(|told| told > 64.0 * MIB && (told - actual).abs() < actual / 10.0 + 4.0 * MIB);
         Ok((!near).then(|| format!("the kubelet tells {told:?} bytes, and the cgroup has {actual}")))
     })
 }

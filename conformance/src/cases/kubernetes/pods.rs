@@ -12,7 +12,11 @@ pub(super) fn cases() -> Vec<Case> {
         "pods",
         [
             Case::cluster("kubernetes/init-containers-run-in-order", guest(["cwd-read", "/data/note"]), init),
-            Case::cluster("kubernetes/a-failed-init-container-ends-the-pod", guest(["exit", "3"]), failed_init),
+            Case::cluster(
+                "kubernetes/a-failed-init-container-ends-the-pod",
+                guest(["exit", "3"]),
+                failed_init,
+            ),
             Case::cluster("kubernetes/restartable-sidecar", guest(["cwd-read", "/data/sidecar"]), sidecar),
             Case::cluster("kubernetes/wasm-and-native-share-a-folder", guest(["sleep"]), share_a_folder),
             Case::cluster("kubernetes/wasm-and-native-share-localhost", guest(["sleep"]), share_localhost),
@@ -50,7 +54,8 @@ fn failed_init(stage: &KubeStage<'_>) -> Result {
 /// It has started when the guest starts, and ends when the guest has ended.
 fn sidecar(stage: &KubeStage<'_>) -> Result {
     let starts = format!("echo there >/data/sidecar; {STAYS}");
-    let started = json!({ "exec": { "command": ["/bin/busybox", "test", "-e", "/data/sidecar"] }, "periodSeconds": 1 });
+    let started =
+        json!({ "exec": { "command": ["/bin/busybox", "test", "-e", "/data/sidecar"] }, "periodSeconds": 1 });
     let container = stage.cluster.container("sidecar", &busybox(["sh", "-c", &starts]));
     let container = with(container, json!({ "restartPolicy": "Always", "startupProbe": started }));
     let manifest = stage.manifest([stage.guest(&stage.setup())]);

@@ -39,7 +39,8 @@ fn by_server(stage: &KubeStage<'_>, probe: Value) -> Result {
 /// The probe is a wasm program in the wasm container.
 fn by_exec(stage: &KubeStage<'_>) -> Result {
     let ask = json!({ "exec": { "command": [program(stage), "cwd-read", "/data/ready"] }, "periodSeconds": 1, "timeoutSeconds": 10 });
-    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "readinessProbe": ask }))]))?;
+    let pod = stage
+        .create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "readinessProbe": ask }))]))?;
     let why = unhealthy(&pod, "Readiness probe failed")?;
     ensure(why.contains("NotFound"), || format!("the event does not tell what the probe said: {why}"))?;
     native(&pod, ["touch", "/data/ready"])?;

@@ -22,7 +22,9 @@ pub(super) fn cases() -> Vec<Case> {
             })
             .private()
             .alone(),
-            Case::cluster("kubernetes/a-killed-shim-is-replaced", guest(["tick"]), killed_shim).private().alone(),
+            Case::cluster("kubernetes/a-killed-shim-is-replaced", guest(["tick"]), killed_shim)
+                .private()
+                .alone(),
         ],
     )
 }
@@ -38,10 +40,13 @@ fn outlives(stage: &KubeStage<'_>, restart: impl Fn(&str) -> Result) -> Result {
     stage.create(&with(stage.manifest([stage.guest(&stage.probe(["sleep"]))]), there))?.runs(GUEST)?;
     let after = pod.object()?;
     let id = |pod: &Value| text(status(pod, GUEST), "/containerID").to_owned();
-    ensure(restarts(&after, GUEST) == 0 && id(&after) == id(&before), || "the guest was started again".to_owned())?;
+    ensure(restarts(&after, GUEST) == 0 && id(&after) == id(&before), || {
+        "the guest was started again".to_owned()
+    })?;
     let seen = pod.log(GUEST, crate::kube::Stream::Merged)?.lines().count();
-    pod.follows(GUEST, |log| log.lines().count() > seen + 5)
-        .and_then(|log| ensure(log.lines().count() > seen + 5, || format!("the log ended with {seen} lines")))?;
+    pod.follows(GUEST, |log| log.lines().count() > seen + 5).and_then(|log| {
+        ensure(log.lines().count() > seen + 5, || format!("the log ended with {seen} lines"))
+    })?;
     let ran = pod.runs_in(GUEST, &Exec::new([program(stage), "exit".into(), "4".into()]))?;
     ensure(ran.code == Some(4), || format!("expected an exec to end with 4, but saw {ran:?}"))?;
     pod.delete(None)?;
@@ -63,7 +68,8 @@ fn killed_shim(stage: &KubeStage<'_>) -> Result {
     pod.until(|pod| {
         let now = status(pod, GUEST);
         let again = restarts(pod, GUEST) > 0 && now["state"].get("running").is_some();
-        Ok((!again || text(now, "/containerID") == old).then(|| "expected the guest to be started again".to_owned()))
+        Ok((!again || text(now, "/containerID") == old)
+            .then(|| "expected the guest to be started again".to_owned()))
     })?;
     pod.says(GUEST, "\n5\n")?;
     let id = old.rsplit('/').next().unwrap_or_default().to_owned();
@@ -81,7 +87,8 @@ fn shim(pod: &Pod<'_>) -> Result<u32> {
         let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let first = words.next().unwrap_or_default().into_owned();
-        first.contains("containerd-shim-") && words.any(|word| sandboxes.iter().any(|sandbox| *sandbox == word))
+        first.contains("containerd-shim-")
+            && words.any(|word| sandboxes.iter().any(|sandbox| *sandbox == word))
     };
     let found = all.iter().find(is_shim).copied();
     found.ok_or_else(|| Failure(format!("no shim is there for the sandboxes {sandboxes:?} of the pod {uid}")))

@@ -31,7 +31,8 @@ fn rolling_update(stage: &KubeStage<'_>) -> Result {
     served.is_rolled_out()?;
     // The last of the old pods has gone when there are none but new ones.
     let asked = load.log(GUEST, crate::kube::Stream::Merged)?.matches("ok\n").count();
-    let log = load.follows(GUEST, |log| log.matches("ok\n").count() >= asked + 20 || log.contains("failed"))?;
+    let log =
+        load.follows(GUEST, |log| log.matches("ok\n").count() >= asked + 20 || log.contains("failed"))?;
     let failed = log.matches("failed").count();
     stage.note("failed", failed.to_string());
     ensure(failed == 0, || format!("{failed} requests of {} failed", log.lines().count()))
@@ -64,7 +65,8 @@ fn rollback(stage: &KubeStage<'_>) -> Result {
 fn drain(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     let labels = json!({ "matchLabels": { "app": served.deployment.name } });
-    let budget = stage.make(Kind::PodDisruptionBudget, json!({ "spec": { "minAvailable": 1, "selector": labels } }))?;
+    let budget = stage
+        .make(Kind::PodDisruptionBudget, json!({ "spec": { "minAvailable": 1, "selector": labels } }))?;
     budget.until(|object| {
         let allowed = &object["status"]["disruptionsAllowed"];
         Ok((*allowed != 1).then(|| format!("expected one disruption to be allowed, but saw {allowed}")))
@@ -77,14 +79,18 @@ fn drain(stage: &KubeStage<'_>) -> Result {
         Ok(()) => return Err(Failure("both pods of a budget of one were evicted at once".into())),
     }
     // The controller makes another, and then the second may go as well.
-    stage.cluster.until(Kind::Pod, &pods[0], |pod| Ok((!pod.is_null()).then(|| "expected it to go".to_owned())))?;
+    stage
+        .cluster
+        .until(Kind::Pod, &pods[0], |pod| Ok((!pod.is_null()).then(|| "expected it to go".to_owned())))?;
     served.is_rolled_out()?;
     budget.until(|object| {
         let allowed = &object["status"]["disruptionsAllowed"];
         Ok((*allowed != 1).then(|| format!("expected one disruption to be allowed again, but saw {allowed}")))
     })?;
     evict(stage, &pods[1])?;
-    stage.cluster.until(Kind::Pod, &pods[1], |pod| Ok((!pod.is_null()).then(|| "expected it to go".to_owned())))?;
+    stage
+        .cluster
+        .until(Kind::Pod, &pods[1], |pod| Ok((!pod.is_null()).then(|| "expected it to go".to_owned())))?;
     served.is_rolled_out().map(drop)
 }
 
@@ -92,7 +98,8 @@ fn pods(stage: &KubeStage<'_>, served: &Served<'_>, count: usize) -> Result<Vec<
     let label = ("app", served.deployment.name.as_str());
     let found = stage.cluster.until_all(Kind::Pod, label, |pods| {
         let ready = pods.values().filter(|pod| ready(pod)).count();
-        Ok((ready != count || pods.len() != count).then(|| format!("expected {count} pods, but {ready} are ready")))
+        Ok((ready != count || pods.len() != count)
+            .then(|| format!("expected {count} pods, but {ready} are ready")))
     })?;
     Ok(found.into_keys().collect())
 }

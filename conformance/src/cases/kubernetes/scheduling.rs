@@ -17,8 +17,12 @@ pub(super) fn cases() -> Vec<Case> {
         [
             Case::cluster("kubernetes/runtime-class-selects-the-shim", guest(["args", "one"]), selects),
             Case::cluster("kubernetes/an-unknown-runtime-class-is-refused", guest(["return"]), unknown),
-            Case::cluster("kubernetes/overhead-is-the-classes", guest(["hold", "16"]).memory(LIMIT), overhead)
-                .private(),
+            Case::cluster(
+                "kubernetes/overhead-is-the-classes",
+                guest(["hold", "16"]).memory(LIMIT),
+                overhead,
+            )
+            .private(),
         ],
     )
 }
@@ -68,7 +72,9 @@ fn with_overhead(stage: &KubeStage<'_>, class: &str) -> Result {
     let pod = stage.create(&manifest)?;
     let object = pod.runs(GUEST)?;
     let seen = &object["spec"]["overhead"];
-    ensure(text(seen, "/cpu") == "50m" && seen.get("memory").is_some(), || format!("the pod's overhead is {seen}"))?;
+    ensure(text(seen, "/cpu") == "50m" && seen.get("memory").is_some(), || {
+        format!("the pod's overhead is {seen}")
+    })?;
     pod.says(GUEST, "ready\n")?;
     limits::says(&limits::pod_cgroup(&pod)?, &MEMORY_LIMIT, &(LIMIT + OVERHEAD).to_string())
 }

@@ -19,7 +19,11 @@ pub(super) fn cases() -> Vec<Case> {
             }),
             Case::cluster("kubernetes/root-is-read-only", read_only("/note"), root),
             Case::cluster("kubernetes/a-volume-is-not", read_only("/data/note"), volume),
-            Case::cluster("kubernetes/no-token-where-none-is-asked-for", guest(["list", "/var/run/secrets"]), token),
+            Case::cluster(
+                "kubernetes/no-token-where-none-is-asked-for",
+                guest(["list", "/var/run/secrets"]),
+                token,
+            ),
         ],
     )
 }
@@ -34,7 +38,8 @@ fn user(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&with(manifest, groups))?;
     pod.ended_with(GUEST, 0)?;
     let log = pod.log(GUEST, Stream::Merged)?;
-    let words = |name| field(&log, name).map(|value| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let words =
+        |name| field(&log, name).map(|value| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     for (name, id) in [("Uid", "2000"), ("Gid", "3000")] {
         let ids = words(name)?;
         ensure(ids.iter().all(|one| one == id), || format!("expected {name} to be {id}, but saw {ids:?}"))?;
@@ -47,7 +52,9 @@ fn capabilities(stage: &KubeStage<'_>) -> Result {
     let log = log(stage)?;
     for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         let set = field(&log, name)?;
-        ensure(set.chars().all(|digit| digit == '0'), || format!("expected no capability in {name}, but saw {set}"))?;
+        ensure(set.chars().all(|digit| digit == '0'), || {
+            format!("expected no capability in {name}, but saw {set}")
+        })?;
     }
     Ok(())
 }

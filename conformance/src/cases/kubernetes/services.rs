@@ -61,7 +61,8 @@ impl<'a> Served<'a> {
             let counts = ["replicas", "updatedReplicas", "availableReplicas"];
             let done = status["observedGeneration"] == object["metadata"]["generation"]
                 && counts.iter().all(|count| status[count] == *wanted);
-            Ok((!done).then(|| format!("expected {wanted} replicas of the newest template, but saw {status}")))
+            Ok((!done)
+                .then(|| format!("expected {wanted} replicas of the newest template, but saw {status}")))
         })
     }
 }

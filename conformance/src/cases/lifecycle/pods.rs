@@ -6,9 +6,9 @@ use shimmer_node::cri::{ContainerStatus, Ended};
 
 use super::super::row;
 use super::{SIGTERM, ready};
-use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;

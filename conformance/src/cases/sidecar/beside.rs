@@ -4,10 +4,10 @@ use shimmer_node::cri::PodContainer;
 
 use super::super::row;
 use super::{SIGTERM, native};
-use crate::patience::patience;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::guests::HTTP_COMPONENT;
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::{Setup, busybox, probe, probe_component};
 use crate::stage::Stage;

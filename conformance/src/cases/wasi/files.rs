@@ -139,7 +139,11 @@ fn errors() -> Vec<Case> {
                 "ReadOnlyFilesystem",
             ),
             // Only a container has the device.
-            fails("wasi/nospc", probe(["fail-write"]), "StorageFull").only([Level::Task, Level::Cri, Level::Docker]),
+            fails("wasi/nospc", probe(["fail-write"]), "StorageFull").only([
+                Level::Task,
+                Level::Cri,
+                Level::Docker,
+            ]),
         ],
     )
 }

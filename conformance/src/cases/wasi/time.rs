@@ -1,11 +1,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::as_in;
-use crate::patience::patience;
 use crate::case::Case;
 use crate::cases::row;
 use crate::failure::{Result, ensure};
 use crate::level::Level;
+use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;
