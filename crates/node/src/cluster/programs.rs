@@ -36,6 +36,14 @@ impl Programs {
         if !folder.join(PROGRAM).exists() {
             build(&home, &folder, progress)?;
         }
+        // Also into a folder that was built when there were fewer of them.
+        for name in NAMES {
+            let link = folder.join(name);
+            if !link.exists() {
+                symlink(PROGRAM, &link)
+                    .map_err(|error| Error::io(format!("make {}", link.display()), error))?;
+            }
+        }
         Ok(Self(folder))
     }
 
@@ -51,7 +59,8 @@ const MODULE: [(&str, &str); 3] = [
 ];
 const PROGRAM: &str = "kubernetes";
 /// The names under which the one program is called.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
+    "coredns",
     "etcd",
     "kube-apiserver",
     "kube-controller-manager",
@@ -81,13 +90,6 @@ fn build(home: &Path, folder: &Path, progress: Progress<'_>) -> Result<()> {
         fs::write(source.join(name), text).map_err(describe)?;
     }
     compile(&go, &work, progress)?;
-    for name in NAMES {
-        // A build that was interrupted has left some of them.
-        let link = output.join(name);
-        if !link.exists() {
-            symlink(PROGRAM, link).map_err(describe)?;
-        }
-    }
     fs::rename(&output, folder).map_err(describe)?;
     // Gigabytes that only another version would look at, and little of.
     fs::remove_dir_all(&work).map_err(describe)
@@ -174,10 +176,24 @@ mod tests {
     }
 
     #[test]
-    fn every_program_that_is_called_is_one_of_the_module() {
+    fn every_program_of_the_module_has_a_name_and_no_other() {
         let (_, main) = MODULE[0];
+        let (_, rest) = main.split_once("map[string]func(){\n").expect("main.go lists its programs");
+        let lines = rest.lines().take_while(|line| *line != "}");
+        let programs: Vec<&str> = lines.filter_map(|line| line.split('"').nth(1)).collect();
+        assert_eq!(programs, NAMES);
+    }
+
+    #[test]
+    fn a_folder_from_before_gets_the_names_that_it_lacks() {
+        let cache = tempfile::tempdir().expect("a folder");
+        let folder = cache.path().join("kubernetes").join(key());
+        fs::create_dir_all(&folder).expect("it is ours");
+        fs::write(folder.join(PROGRAM), "built").expect("it is ours");
+        let programs = Programs::provide(cache.path(), &|_| ()).expect("nothing is to be built");
         for name in NAMES {
-            assert!(main.contains(&format!("\"{name}\":")), "main.go has no {name}");
+            let program = fs::read_to_string(programs.program(name)).expect("it is there");
+            assert_eq!(program, "built", "{name}");
         }
     }
 }
