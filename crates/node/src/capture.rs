@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::stdio::make_pipe;
@@ -27,6 +27,8 @@ struct Captured {
 #[derive(Debug, Default)]
 struct State {
     bytes: Vec<u8>,
+    /// When the first of them were read.
+    first: Option<Instant>,
     end: Option<io::Result<()>>,
 }
 
@@ -54,6 +56,11 @@ impl Capture {
     /// What was written up to now.
     pub(crate) fn so_far(&self) -> Vec<u8> {
         self.shared.lock().bytes.clone()
+    }
+
+    /// When the first bytes were read, if any were.
+    pub(crate) fn first(&self) -> Option<Instant> {
+        self.shared.lock().first
     }
 
     /// Waits until more was written, or `timeout` has passed.
@@ -87,10 +94,14 @@ impl Captured {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = reader.read(&mut buffer);
+            let now = Instant::now();
             let mut state = self.lock();
             match read {
                 Ok(0) => state.end = Some(Ok(())),
-                Ok(length) => state.bytes.extend_from_slice(&buffer[..length]),
+                Ok(length) => {
+                    state.first.get_or_insert(now);
+                    state.bytes.extend_from_slice(&buffer[..length]);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => state.end = Some(Err(error)),
             }

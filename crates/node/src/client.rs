@@ -107,7 +107,7 @@ impl fmt::Debug for Client {
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
 /// The containerd namespace that images and containers of a node live in: CRI's, which sees images in no other.
-const NAMESPACE: &str = "k8s.io";
+pub(crate) const NAMESPACE: &str = "k8s.io";
 
 /// A message as a request in our namespace.
 pub(crate) fn request<T>(message: T) -> Request<T> {

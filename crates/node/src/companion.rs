@@ -5,12 +5,13 @@
 //! adopted by the node's init: it is one of the node's processes like all others, and ends with the node whatever becomes
 //! of us.
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, PipeWriter, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -94,6 +95,15 @@ fn failed(name: &str, what: &str, log: &Path) -> Error {
     Error::new(ErrorKind::Daemon, format!("{name} {what}; its log ends with:\n{tail}"))
 }
 
+/// Runs `command` in a folder of the node of the process `init` to its end, and gives what it printed. Whatever it leaves
+/// behind is adopted by the node's init.
+pub(crate) fn run(init: u32, mut command: Command, folder: CString) -> io::Result<Output> {
+    let init = open(init)?;
+    // SAFETY: the closure runs between fork and exec; it makes system calls only, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(move || stand_in(&init, &folder)) };
+    command.stdin(Stdio::null()).output()
+}
+
 /// Starts a program in the node of the process `init`, and gives its id there.
 fn begin(init: u32, mut command: Command, log: &File) -> io::Result<u32> {
     let init = open(init)?;
@@ -116,11 +126,33 @@ fn open(process: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(process, PidfdFlags::empty())?)
 }
 
+/// Goes on in a process of the node's, whose parent is there as well, and ends as it does.
+fn stand_in(init: &OwnedFd, folder: &CStr) -> io::Result<()> {
+    enter(init)?;
+    // Who enters a mount namespace is at its root.
+    rustix::process::chdir(folder)?;
+    for _generation in 0..2 {
+        if let Some(child) = fork()? {
+            exit(code(child));
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the end of a child, and gives its exit code.
+fn code(child: Pid) -> i32 {
+    loop {
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(Some((_, status))) => return status.exit_status().unwrap_or(1),
+            _ => return 1,
+        }
+    }
+}
+
 /// Goes on in a process of the node's, whose id there is told by its parent.
 fn settle(init: &OwnedFd, teller: &PipeWriter) -> io::Result<()> {
-    let namespaces =
-        ThreadNameSpaceType::NETWORK | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::PROCESS_ID;
-    move_into_thread_name_spaces(init.as_fd(), namespaces)?;
+    enter(init)?;
     if let Some(child) = fork()? {
         while let Err(rustix::io::Errno::INTR) = waitpid(Some(child), WaitOptions::empty()) {}
         exit(0);
@@ -130,4 +162,11 @@ fn settle(init: &OwnedFd, teller: &PipeWriter) -> io::Result<()> {
         exit(i32::from(rustix::io::write(teller, &id.to_ne_bytes()).is_err()));
     }
     Ok(rustix::process::setsid().map(drop)?)
+}
+
+/// Enters the namespaces of a node; its PID namespace is entered by the children.
+fn enter(init: &OwnedFd) -> io::Result<()> {
+    let namespaces =
+        ThreadNameSpaceType::NETWORK | ThreadNameSpaceType::MOUNT | ThreadNameSpaceType::PROCESS_ID;
+    Ok(move_into_thread_name_spaces(init.as_fd(), namespaces)?)
 }

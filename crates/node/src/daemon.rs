@@ -159,8 +159,7 @@ impl Daemon {
         let mut command = Command::new(&environment.containerd);
         command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
         // containerd hands its environment on to the shims.
-        for (variable, name) in SHIMS_FOLDERS {
-            let own = folder.path().join(name);
+        for (variable, own) in shims_environment(folder.path()) {
             let made = DirBuilder::new().mode(0o700).create(&own);
             made.map_err(|error| Error::io(format!("make {}", own.display()), error))?;
             command.env(variable, own);
@@ -213,6 +212,11 @@ fn fence(traces: &Traces) -> Result<Fence> {
 pub(crate) const PARENT: &str = "/tmp";
 const CONFIG: &str = "config.toml";
 const COMPILED: &str = "cache";
+/// The variables by which shims find the folders of the node.
+pub(crate) fn shims_environment(folder: &Path) -> [(&'static str, PathBuf); 2] {
+    SHIMS_FOLDERS.map(|(variable, name)| (variable, folder.join(name)))
+}
+
 /// What shims would share with all others of the machine: compiled code, and the sockets of the processes that run it.
 /// A socket's path has 108 bytes at most, of which the node's folder and this one leave some 80.
 const SHIMS_FOLDERS: [(&str, &str); 2] = [("SHIMMER_CACHE", COMPILED), ("SHIMMER_RUN", "shimmer")];
@@ -254,7 +258,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     written.map_err(|error| Error::io(format!("write {}", path.display()), error))
 }
 
-fn c_string(path: &Path) -> Result<std::ffi::CString> {
+pub(crate) fn c_string(path: &Path) -> Result<std::ffi::CString> {
     std::ffi::CString::new(path.as_os_str().as_bytes())
         .map_err(|error| Error::io(format!("use the path {}", path.display()), error.into()))
 }

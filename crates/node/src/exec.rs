@@ -208,7 +208,8 @@ impl Exec {
         let begin = Instant::now();
         let deleted = self.handle.delete()?;
         self.phases.delete = begin.elapsed();
-        let (stdout, stderr) = self.stdio.take().map_or(Ok(Default::default()), Stdio::finish)?;
+        let (stdout, stderr) =
+            self.stdio.take().map_or(Ok(Default::default()), |mut stdio| stdio.finish())?;
         let ExitStatus { code, exited_at } = self.status.unwrap_or(deleted);
         Ok(Output { code, stdout, stderr, exited_at, phases: self.phases })
     }

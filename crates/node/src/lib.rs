@@ -51,6 +51,7 @@ mod oci;
 mod process;
 mod removal;
 mod resources;
+mod server;
 mod snapshot;
 mod spec;
 mod status;
@@ -75,6 +76,7 @@ pub use crate::metrics::Metrics;
 pub use crate::mount::Access;
 pub use crate::process::Process;
 pub use crate::resources::Resources;
+pub use crate::server::ShimServer;
 pub use crate::spec::{ContainerSpec, Hook};
 pub use crate::status::{ExitStatus, Output, Phases, State};
 pub use crate::task::{Task, Waiter};
@@ -140,6 +142,13 @@ impl Node {
             Host::Private(_) => image::import(&self.client, archive),
             Host::Foreign(connection) => connection.import(archive),
         }
+    }
+
+    /// Removes an image, which no container may use any more, and what no other image needs of its content.
+    pub fn remove(&self, image: &Image) -> Result<()> {
+        image::remove(&self.client, image.name())?;
+        // The name by which CRI keeps it; another image of the same configuration stays under its own.
+        image::remove(&self.client, &image.id)
     }
 
     /// The CRI of the node; a private one has the image that pod sandboxes are made from.

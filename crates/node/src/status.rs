@@ -74,14 +74,17 @@ pub struct Phases {
     pub start: Duration,
     /// Waiting for its end, after the start.
     pub wait: Duration,
+    /// From the request to start it until the first bytes of its stdout were read; none where it wrote nothing, and none
+    /// of a second process in a container.
+    pub output: Option<Duration>,
     /// Deleting the task.
     pub delete: Duration,
 }
 
 impl Phases {
-    /// All of it.
+    /// All of it; the first output is a moment within.
     pub fn total(&self) -> Duration {
-        let Self { prepare, create, start, wait, delete } = *self;
+        let Self { prepare, create, start, wait, output: _, delete } = *self;
         prepare + create + start + wait + delete
     }
 }

@@ -177,8 +177,13 @@ impl Stdio {
         }
     }
 
+    /// When the first bytes of stdout were read, if any were.
+    pub(crate) fn first_output(&self) -> Option<Instant> {
+        self.stdout.first()
+    }
+
     /// All that was written. To be called when the program is deleted: then every writer goes.
-    pub(crate) fn finish(mut self) -> Result<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn finish(&mut self) -> Result<(Vec<u8>, Vec<u8>)> {
         let stdout = self.stdout.finish();
         let stderr = self.stderr.as_mut().map_or(Ok(Vec::new()), Capture::finish);
         Ok((stdout?, stderr?))
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn loses_nothing_that_was_written_before_the_end() {
-        let (_folder, stdio) = stdio(Input::None);
+        let (_folder, mut stdio) = stdio(Input::None);
         let [stdin, stdout, _] = stdio.paths();
         let text = vec![b'x'; 1 << 20];
         fs::write(stdout, &text).expect("a write");
@@ -231,8 +236,9 @@ mod tests {
 
     #[test]
     fn ends_where_nobody_ever_opened_the_pipes() {
-        let (folder, stdio) = stdio(Input::Whole(b"unread".into()));
+        let (folder, mut stdio) = stdio(Input::Whole(b"unread".into()));
         assert_eq!(stdio.finish().expect("both streams"), (Vec::new(), Vec::new()));
+        drop(stdio);
         assert!(!folder.path().join("io").exists(), "the pipes are removed");
     }
 
@@ -247,6 +253,21 @@ mod tests {
     }
 
     #[test]
+    fn notes_when_the_first_output_came() {
+        let (_folder, stdio) = stdio(Input::None);
+        assert_eq!(stdio.first_output(), None, "nothing was written");
+        let mut writer = OpenOptions::new().write(true).open(&stdio.paths()[1]).expect("stdout");
+        let mut write = |text: &str| {
+            writer.write_all(text.as_bytes()).expect("a write");
+            stdio.wait_for(text, PATIENCE, || false).expect("it was written");
+            stdio.first_output()
+        };
+        let first = write("first");
+        assert!(first.is_some());
+        assert_eq!(write("second"), first);
+    }
+
+    #[test]
     fn awaits_nothing_more_of_a_program_that_has_ended() {
         let (_folder, stdio) = stdio(Input::None);
         let day = Duration::from_secs(24 * 60 * 60);
@@ -256,7 +277,7 @@ mod tests {
     #[test]
     fn gives_a_terminal_one_stream() {
         let folder = tempfile::tempdir().expect("a folder");
-        let stdio = Stdio::new(folder.path().join("io"), Input::None, true).expect("pipes");
+        let mut stdio = Stdio::new(folder.path().join("io"), Input::None, true).expect("pipes");
         assert_eq!(stdio.paths()[2], "", "there is no stderr");
         assert_eq!(stdio.finish().expect("both streams"), (Vec::new(), Vec::new()));
     }

@@ -25,6 +25,8 @@ pub struct Task {
     handle: Handle,
     pid: u32,
     phases: Phases,
+    /// When its start was asked for.
+    started: Option<Instant>,
     status: Option<ExitStatus>,
     /// None once the task is deleted.
     stdio: Option<Stdio>,
@@ -43,7 +45,7 @@ pub(crate) struct Origin {
 impl Task {
     pub(crate) fn new(handle: Handle, pid: u32, stdio: Stdio, phases: Phases, origin: Origin) -> Self {
         stdio.close_unless_open(&handle);
-        Self { handle, pid, phases, status: None, stdio: Some(stdio), origin }
+        Self { handle, pid, phases, started: None, status: None, stdio: Some(stdio), origin }
     }
 
     /// The id of the container's first process, as the node counts processes: see
@@ -55,6 +57,7 @@ impl Task {
     /// Runs the program.
     pub fn start(&mut self) -> Result<()> {
         let begin = Instant::now();
+        self.started = Some(begin);
         self.handle.start()?;
         self.phases.start = begin.elapsed();
         Ok(())
@@ -217,7 +220,12 @@ impl Task {
         let begin = Instant::now();
         let deleted = self.handle.delete()?;
         self.phases.delete = begin.elapsed();
-        let (stdout, stderr) = self.stdio.take().map_or(Ok(Default::default()), Stdio::finish)?;
+        let (mut stdout, mut stderr) = Default::default();
+        if let Some(mut stdio) = self.stdio.take() {
+            (stdout, stderr) = stdio.finish()?;
+            let since = |first: Instant| first.saturating_duration_since(self.started.unwrap_or(first));
+            self.phases.output = stdio.first_output().map(since);
+        }
         // A shim on containerd-shim-wasm answers 0 here where it has not noticed the end yet, which `wait` waits for.
         let ExitStatus { code, exited_at } = self.status.unwrap_or(deleted);
         Ok(Output { code, stdout, stderr, exited_at, phases: self.phases })
