@@ -150,11 +150,13 @@ enum Step {
 }
 
 /// What happens to each compiled module, and the guest that it becomes.
-const COMPILED: [(Step, &str, &str); 9] = [
+const COMPILED: [(Step, &str, &str); 11] = [
     (Step::Copy, "wasm32-wasip1/release/checksum.wasm", "checksum.wasm"),
     (Step::Copy, "wasm32-wasip1/release/compute.wasm", "compute.wasm"),
     (Step::Copy, "wasm32-wasip1/release/hello.wasm", "hello.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/logs.wasm", "logs.wasm"),
     (Step::Copy, "wasm32-wasip1/release/probe.wasm", "probe.wasm"),
+    (Step::Copy, "wasm32-wasip1/release/vectors.wasm", "vectors.wasm"),
     (Step::Command, "wasm32-wasip1/release/checksum.wasm", "checksum.component.wasm"),
     (Step::Command, "wasm32-wasip1/release/hello.wasm", "hello.component.wasm"),
     (Step::Reactor, "wasm32-wasip2/release/probe.wasm", "probe.component.wasm"),

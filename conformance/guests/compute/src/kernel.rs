@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::str::FromStr;
+use std::time::Instant;
 
 use crate::sha256::Sha256;
 
@@ -16,11 +17,15 @@ pub enum Kernel {
     Matmul,
     /// SHA-256 over n MiB of a known pattern: 32-bit arithmetic and rotation.
     Sha256,
+    /// A walk through n MiB in which each step's place is read at the one before: the latency of memory.
+    Chase,
+    /// n looks at the monotonic clock: calls of the host.
+    Clock,
 }
 
 impl Kernel {
     /// Every kernel, in the order of the benches.
-    pub const ALL: [Self; 4] = [Self::Fib, Self::Sieve, Self::Matmul, Self::Sha256];
+    pub const ALL: [Self; 6] = [Self::Fib, Self::Sieve, Self::Matmul, Self::Sha256, Self::Chase, Self::Clock];
 
     /// The name on the command line.
     #[must_use]
@@ -30,6 +35,8 @@ impl Kernel {
             Self::Sieve => "sieve",
             Self::Matmul => "matmul",
             Self::Sha256 => "sha256",
+            Self::Chase => "chase",
+            Self::Clock => "clock",
         }
     }
 
@@ -41,6 +48,8 @@ impl Kernel {
             Self::Sieve => sieve(black_box(n)).to_string(),
             Self::Matmul => matmul(black_box(n)).to_string(),
             Self::Sha256 => sha256(black_box(n)),
+            Self::Chase => chase(black_box(n)).to_string(),
+            Self::Clock => clock(black_box(n)).to_string(),
         }
     }
 }
@@ -102,6 +111,36 @@ fn sha256(mebibytes: u32) -> String {
     hash.finish().to_string()
 }
 
+/// One cycle through all places in an order that no processor guesses, then as many steps as there are places.
+fn chase(mebibytes: u32) -> u32 {
+    let places = mebibytes << 18;
+    let mut next: Vec<u32> = (0..places).collect();
+    let mut random = 1_u32;
+    // Sattolo's shuffle, which leaves one cycle.
+    for last in (1..next.len()).rev() {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let other = (u64::from(random) * last as u64) >> 32;
+        next.swap(last, other as usize);
+    }
+    let (mut place, mut sum) = (0, 0_u32);
+    for _ in 0..places {
+        place = next[place as usize];
+        sum = sum.rotate_left(1) ^ place;
+    }
+    sum
+}
+
+fn clock(looks: u32) -> u32 {
+    let mut forward = 0;
+    let mut last = Instant::now();
+    for _ in 0..looks {
+        let now = Instant::now();
+        forward += u32::from(now >= last);
+        last = now;
+    }
+    forward
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +151,9 @@ mod tests {
             (Kernel::Fib, 20, "6765"),
             (Kernel::Sieve, 1000, "168"),
             (Kernel::Matmul, 2, "13"),
+            (Kernel::Chase, 0, "0"),
+            (Kernel::Chase, 1, "235372158"),
+            (Kernel::Clock, 1000, "1000"),
             (Kernel::Sha256, 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         ];
         for (kernel, n, result) in known {

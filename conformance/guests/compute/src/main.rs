@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 
 fn parse(arguments: &[String]) -> Result<(Kernel, u32), String> {
     let [kernel, n] = arguments else {
-        return Err("usage: compute fib|sieve|matmul|sha256 N".to_owned());
+        return Err("usage: compute fib|sieve|matmul|sha256|chase|clock N".to_owned());
     };
     let n = n.parse().map_err(|error| format!("\"{n}\" is no size: {error}"))?;
     Ok((kernel.parse()?, n))

@@ -12,6 +12,7 @@ pub fn run(words: &[&str]) -> Option<u8> {
         ["args", ..] => args(),
         ["env"] => env(),
         ["clock"] => clock(),
+        ["now"] => now(),
         ["random"] => random(),
         ["random", bytes] => random_bytes(bytes.parse().ok()?),
         _ => return None,
@@ -42,6 +43,13 @@ fn clock() -> u8 {
     println!("realtime={seconds}");
     while started.elapsed().is_zero() {}
     println!("monotonic=moves");
+    0
+}
+
+/// The wall clock in nanoseconds since 1970, as early as a program can tell.
+fn now() -> u8 {
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    println!("{nanoseconds}");
     0
 }
 
