@@ -4,27 +4,34 @@
 //! the floor, a shim that does nothing. Ratios between them are what can be compared with other machines.
 
 mod arguments;
-mod machine;
+mod http;
+mod images;
 mod memory;
 mod program;
-mod python;
 mod report;
 mod role;
+mod server;
+mod stamp;
 mod starts;
-mod summary;
 mod target;
 mod throughput;
 mod turn;
+#[expect(dead_code, reason = "a shim also answers, and here it is asked")]
+#[path = "../floor/wire.rs"]
+mod wire;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use shimmer_benches::machine::Machine;
+use shimmer_benches::results::Results;
+use shimmer_benches::results::containers::Containers;
 use shimmer_node::Node;
 
 use crate::arguments::{Arguments, Part, Plan};
-use crate::machine::Machine;
-use crate::program::Images;
+use crate::images::Images;
+use crate::program::{Module, Wasm};
 use crate::report::Report;
 use crate::target::Targets;
 
@@ -46,62 +53,80 @@ fn run(arguments: &Arguments) -> Result {
     let plan = arguments.plan();
     let targets = Targets::find(&arguments.shims)?;
     println!("targets: {}", targets.names().join(", "));
-    let python = if plan.has_python { Some(python::component(&targets.cache)) } else { None };
+    let wasm = wasm(arguments, &plan, &targets)?;
+
+    let mut found = measured(&plan, &targets, &wasm)?;
+    if plan.includes(Part::Starts) {
+        match starts::on_disk(&plan, &targets, &wasm) {
+            Ok(starts) => found.starts.extend(starts),
+            Err(error) => found.failures.push(format!("starts on disk: {error}")),
+        }
+    }
+    if plan.includes(Part::Memory) {
+        let failures = memory::measure(&plan, &targets, &wasm, &mut found.memory);
+        found.failures.extend(failures);
+    }
+    report::close(&mut found);
+    tell(arguments, Machine::detect()?, found)
+}
+
+/// What is to run, besides what lies in this program.
+fn wasm(arguments: &Arguments, plan: &Plan, targets: &Targets) -> Result<Wasm> {
+    if let Some(file) = &arguments.module {
+        println!(
+            "only how {} starts is measured: of its end and its output nothing is known",
+            file.display()
+        );
+        return Ok(Wasm { module: Some(Module::read(file, &arguments.args)?), ..Wasm::default() });
+    }
+    let python =
+        if plan.has_python { Some(shimmer_benches::python::component(&targets.cache)) } else { None };
     if let Some(Err(reason)) = &python {
         println!("the Python component is left out: {reason}");
     }
-    let python = python.and_then(Result::ok);
-
-    let mut report = measured(&plan, &targets, python.as_deref())?;
-    for target in targets.all.iter().filter(|_| plan.includes(Part::Memory)) {
-        progress(&format!("memory: {}", target.name));
-        if let Err(error) = memory::measure(&plan, &targets, target, python.as_deref(), &mut report.memory) {
-            report.failures.push(format!("memory of {}: {error}", target.name));
-        }
-    }
-    progress("");
-    report.close();
-    tell(arguments, &report)
+    Ok(Wasm { python: python.and_then(Result::ok), ..Wasm::default() })
 }
 
 /// Prints and writes what was asked for; fails where something has failed on the way.
-fn tell(arguments: &Arguments, report: &Report) -> Result {
+fn tell(arguments: &Arguments, machine: Machine, found: Containers) -> Result {
+    let report = Report { machine: &machine, found: &found };
     print!("{}", report::text::render(report));
-    if arguments.markdown {
-        print!("\n{}", report::markdown::render(report));
-    }
+    let failures = found.failures.join("\n");
     if let Some(file) = &arguments.json {
-        std::fs::write(file, serde_json::to_string_pretty(report)? + "\n")
+        let results = Results { machine, engines: None, containers: Some(found) };
+        std::fs::write(file, serde_json::to_string_pretty(&results)? + "\n")
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    if report.failures.is_empty() { Ok(()) } else { Err(report.failures.join("\n").into()) }
+    if failures.is_empty() { Ok(()) } else { Err(failures.into()) }
 }
 
 /// All that is measured on one node, where the targets take turns.
-fn measured(plan: &Plan, targets: &Targets, python: Option<&[u8]>) -> Result<Report> {
+fn measured(plan: &Plan, targets: &Targets, wasm: &Wasm) -> Result<Containers> {
     let folder = targets.linked(&targets.all)?;
     let node = Node::builder().shims(folder.path()).memory().start()?;
-    let mut report = Report::new(plan.clone(), Machine::detect(&node, &targets.all)?);
-    let images = Images::import(&node, &targets.all, python)?;
+    let shims = targets.all.iter().map(|target| Ok((target.name.clone(), target.identity()?)));
+    let mut found = Containers {
+        containerd: node.version().to_owned(),
+        shims: shims.collect::<Result<_>>()?,
+        rounds: plan.rounds,
+        warm_ups: plan.warm_ups,
+        ..Containers::default()
+    };
+    let images = Images::import(&node, &targets.all, wasm, &starts::PROGRAMS)?;
     if plan.includes(Part::Starts) {
-        report.starts = starts::measure(&node, plan, &targets.all, &images);
+        found.shim_starts = server::measure(&node, plan, &targets.all);
+        found.starts = starts::measure(&node, plan, &targets.all, &images);
     }
     if plan.includes(Part::Throughput) {
-        report.throughput = throughput::measure(&node, plan, &targets.all, &images);
+        found.throughput = throughput::measure(&node, plan, &targets.all, &images);
+    }
+    if plan.includes(Part::Http) {
+        let (rows, failures) = http::measure(&node, plan, &targets.all);
+        found.http = rows;
+        found.failures.extend(failures);
     }
     if let Err(error) = node.stop() {
-        report.failures.push(error.to_string());
+        found.failures.push(error.to_string());
     }
-    Ok(report)
-}
-
-/// One line that the next one replaces; a line each where the output goes to a file.
-fn progress(what: &str) {
-    if io::stdout().is_terminal() {
-        print!("\r\x1b[K{what}");
-    } else if !what.is_empty() {
-        println!("{what}");
-    }
-    // A terminal that is gone is noticed by the next line that matters.
-    let _ = io::stdout().flush();
+    Ok(found)
 }

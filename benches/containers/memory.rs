@@ -3,103 +3,102 @@
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use shimmer_benches::progress::Progress;
+use shimmer_benches::results::containers::{Form, Held, Level, Memory, Program};
+use shimmer_benches::summary::Summary;
 use shimmer_node::cri::{Pod, PodContainer, PodSpec};
 use shimmer_node::{Container, Node, Task};
 
 use crate::arguments::Plan;
-use crate::program::{Form, Images, Program};
-use crate::role::{Held, Owners};
-use crate::summary::Summary;
+use crate::images::Images;
+use crate::program::{Wasm, greeting};
+use crate::role::{self, Owners};
 use crate::target::{Kind, Target, Targets};
 use crate::{Result, turn};
 
-/// What one waiting container holds, when there are `containers` of them; in MiB.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Memory {
-    pub(crate) target: String,
-    pub(crate) program: Program,
-    pub(crate) image: Form,
-    pub(crate) level: Level,
-    pub(crate) containers: usize,
-    pub(crate) total: Summary,
-    /// By role and by name of the process, from the last look.
-    pub(crate) held: Option<Held>,
-    /// Why there are no figures.
-    pub(crate) failure: Option<String>,
-}
-
-/// Who asks for the containers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Level {
-    /// A client of containerd's task service.
-    Task,
-    /// CRI: each container in a pod of its own, with its pause container.
-    Pod,
+/// Measures one target after the other.
+pub(crate) fn measure(plan: &Plan, targets: &Targets, wasm: &Wasm, rows: &mut Vec<Memory>) -> Vec<String> {
+    let mut progress = Progress::new("memory", targets.all.len());
+    let mut failures = Vec::new();
+    for target in &targets.all {
+        progress.step(&target.name);
+        if let Err(error) = of_target(plan, targets, target, wasm, rows) {
+            failures.push(format!("memory of {}: {error}", target.name));
+        }
+    }
+    failures
 }
 
 /// Measures one target on a node of its own: nobody else maps its files there.
-pub(crate) fn measure(
-    plan: &Plan,
-    targets: &Targets,
-    target: &Target,
-    python: Option<&[u8]>,
-    rows: &mut Vec<Memory>,
-) -> Result {
+fn of_target(plan: &Plan, targets: &Targets, target: &Target, wasm: &Wasm, rows: &mut Vec<Memory>) -> Result {
     let folder = targets.linked(std::slice::from_ref(target))?;
     let node = Node::builder().shims(folder.path()).memory().start()?;
-    let images = Images::import(&node, std::slice::from_ref(target), python)?;
-    for program in [Program::Rest, Program::Python] {
+    let images = Images::import(&node, std::slice::from_ref(target), wasm, &PROGRAMS)?;
+    for program in PROGRAMS {
         for image in images.forms(target, program) {
-            let containers = if program == Program::Python { plan.pythons } else { plan.hellos };
-            let levels = [Level::Task, Level::Pod].into_iter();
-            for level in
-                levels.filter(|level| *level == Level::Task || takes_pods(plan, target, program, image))
-            {
-                let stage = Stage { node: &node, images: &images, target, program, image };
-                rows.push(stage.row(plan, level, containers));
+            for level in [Level::Task, Level::Pod] {
+                let stage = Stage { node: &node, images: &images, target, program, image, level };
+                for &containers in stage.numbers(plan) {
+                    let row = stage.row(plan, containers);
+                    let has_failed = row.failure.is_some();
+                    rows.push(row);
+                    // More of them would fail as well.
+                    if has_failed {
+                        break;
+                    }
+                }
             }
         }
     }
     Ok(node.stop()?)
 }
 
-/// The floor's tasks end at once, and a pod needs a sandbox; a rootfs in a pod would say no more than an artifact in one.
-fn takes_pods(plan: &Plan, target: &Target, program: Program, image: Form) -> bool {
-    plan.has_pods && target.kind != Kind::Floor && program == Program::Rest && image != Form::Rootfs
-}
-
 #[derive(Clone, Copy)]
 struct Stage<'a> {
     node: &'a Node,
-    images: &'a Images,
+    images: &'a Images<'a>,
     target: &'a Target,
     program: Program,
     image: Form,
+    level: Level,
 }
 
 impl Stage<'_> {
-    fn row(&self, plan: &Plan, level: Level, containers: usize) -> Memory {
+    /// Numbers of containers. The floor's tasks end at once, and a pod needs a sandbox; a rootfs in a pod would say no
+    /// more than an artifact in one.
+    fn numbers<'p>(&self, plan: &'p Plan) -> &'p [usize] {
+        match (self.program, self.level, self.image) {
+            (Program::Python, Level::Task, _) => plan.waiting_pythons,
+            (Program::Rest, Level::Task, Form::Rootfs) => plan.waiting_rootfs,
+            (Program::Rest, Level::Task, _) => plan.waiting,
+            (Program::Rest, Level::Pod, Form::Native | Form::Artifact) if self.target.kind != Kind::Floor => {
+                plan.waiting_pods
+            }
+            _ => &[],
+        }
+    }
+
+    fn row(&self, plan: &Plan, containers: usize) -> Memory {
         let mut looks = Vec::new();
-        let failure = self.looks(plan, level, containers, &mut looks).err().map(|error| error.to_string());
+        let failure = self.looks(plan, containers, &mut looks).err().map(|error| error.to_string());
         Memory {
             target: self.target.name.clone(),
             program: self.program,
             image: self.image,
-            level,
+            level: self.level,
             containers,
-            total: Summary::of(looks.iter().map(Held::total).collect()),
+            total: Summary::of(looks.iter().map(role::total).collect()),
             held: looks.pop(),
             failure,
         }
     }
 
-    fn looks(&self, plan: &Plan, level: Level, containers: usize, looks: &mut Vec<Held>) -> Result {
+    fn looks(&self, plan: &Plan, containers: usize, looks: &mut Vec<Held>) -> Result {
         // The first one compiles.
         drop(self.task()?);
-        for _ in 0..plan.looks {
-            looks.push(match level {
+        let times = if containers > MANY { 1 } else { plan.looks };
+        for _ in 0..times {
+            looks.push(match self.level {
                 Level::Task => self.of_tasks(containers)?,
                 Level::Pod => self.of_pods(containers)?,
             });
@@ -131,10 +130,10 @@ impl Stage<'_> {
         };
         let owners = Owners { guests: pids_of(&ids), pauses: pids_of(&pods) };
         thread::sleep(REST);
-        let held = Held::of(&self.node.processes()?, &owners, waiting.len());
+        let held = role::held(&self.node.processes()?, &owners, waiting.len());
         drop(waiting);
         turn::settle(self.node, &[ids, pods].concat())?;
-        held
+        Ok(held)
     }
 
     /// A container that waits.
@@ -145,7 +144,7 @@ impl Stage<'_> {
         let mut waiting = Waiting { task: container.create()?, container };
         waiting.task.start()?;
         if self.target.kind != Kind::Floor {
-            waiting.task.wait_for(self.program.greeting(), PATIENCE)?;
+            waiting.task.wait_for(greeting(self.program), PATIENCE)?;
         }
         Ok(waiting)
     }
@@ -156,7 +155,7 @@ impl Stage<'_> {
         let pod = self.node.cri()?.pod(spec)?;
         let container = pod.container(self.images.of_pod(self.target, self.program, self.image))?;
         container.start()?;
-        container.wait_for(self.program.greeting(), PATIENCE)?;
+        container.wait_for(greeting(self.program), PATIENCE)?;
         Ok((container, pod))
     }
 }
@@ -167,5 +166,8 @@ struct Waiting {
     container: Container,
 }
 
+const PROGRAMS: [Program; 2] = [Program::Rest, Program::Python];
+/// One look at so many is the mean of enough.
+const MANY: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(300);
 const REST: Duration = Duration::from_millis(500);

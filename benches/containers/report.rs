@@ -1,97 +1,137 @@
-//! All that was measured, and what is said of it.
+//! What is said of all that was measured.
 
-pub(crate) mod goal;
-pub(crate) mod markdown;
+mod table;
 pub(crate) mod text;
 
-use serde::Serialize;
+use shimmer_benches::machine::Machine;
+use shimmer_benches::results::containers::{Containers, Program, Starts};
+use shimmer_benches::results::query::Setting;
+use shimmer_benches::results::target::{FLOOR, old_names};
 
-use crate::arguments::Plan;
-use crate::machine::Machine;
-use crate::memory::{Level, Memory};
-use crate::program::{Form, Program};
-use crate::starts::Starts;
-use crate::target::{FLOOR, old_names};
-use crate::throughput::Throughput;
-
-/// Everything, as the JSON file has it.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
-    pub(crate) machine: Machine,
-    pub(crate) plan: Plan,
-    /// The distance between the quartiles of the floor, as a part of its median.
-    pub(crate) noise: Option<f64>,
-    pub(crate) starts: Vec<Starts>,
-    pub(crate) throughput: Vec<Throughput>,
-    pub(crate) memory: Vec<Memory>,
-    /// What went wrong, which no figure shows.
-    pub(crate) failures: Vec<String>,
+/// A reader of the results.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) found: &'a Containers,
 }
 
 /// From here on, a machine is too busy for its figures to be trusted.
 const NOISY: f64 = 0.2;
 
-impl Report {
-    pub(crate) fn new(plan: Plan, machine: Machine) -> Self {
-        let (starts, throughput, memory, failures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { machine, plan, noise: None, starts, throughput, memory, failures }
-    }
+/// Draws what follows from the figures, when all are there.
+pub(crate) fn close(found: &mut Containers) {
+    let floor = found.start_of(FLOOR, found.small(), Setting::WARM);
+    found.noise = floor.map(|row| row.to_exit.spread());
+    // Not every engine has components, and a refusal to run one stands in the table; so does one to serve HTTP.
+    let shims = found.shim_starts.iter().filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
+    let starts = found.starts.iter().filter(|row| row.program != Program::Python);
+    let starts = starts.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
+    let throughput = found.throughput.iter().filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
+    let memory = found.memory.iter().filter(|row| row.program != Program::Python);
+    let memory = memory.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
+    let all = shims.chain(starts).chain(throughput).chain(memory);
+    let failures: Vec<String> = all.map(|(target, failure)| format!("{target}: {failure}")).collect();
+    found.failures.extend(failures);
+}
 
-    /// Draws what follows from the figures, when all are there.
-    pub(crate) fn close(&mut self) {
-        self.noise = self.start(FLOOR, Program::Hello, Form::Rootfs).map(|starts| starts.to_exit.spread());
-        // Not every engine has components, and a refusal to run one stands in the table.
-        let starts = self.starts.iter().filter(|row| row.program != Program::Python);
-        let starts = starts.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-        let throughput = self.throughput.iter().filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-        let memory = self.memory.iter().filter(|row| row.program != Program::Python);
-        let memory = memory.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-        let all = starts.chain(throughput).chain(memory);
-        let failures: Vec<String> = all.map(|(target, failure)| format!("{target}: {failure}")).collect();
-        self.failures.extend(failures);
-    }
-
-    pub(crate) fn is_noisy(&self) -> bool {
-        self.noise.is_some_and(|noise| noise > NOISY)
-    }
-
-    fn start(&self, target: &str, program: Program, image: Form) -> Option<&Starts> {
-        let is_it = |row: &&Starts| row.target == target && row.program == program && row.image == image;
-        self.starts.iter().find(is_it).filter(|row| row.failure.is_none())
+impl<'a> Report<'a> {
+    pub(crate) fn is_noisy(self) -> bool {
+        self.found.noise.is_some_and(|noise| noise > NOISY)
     }
 
     /// The same measurement of the old host.
-    fn old_start(&self, target: &str, program: Program, image: Form) -> Option<&Starts> {
-        old_names(target).iter().find_map(|old| self.start(old, program, image))
+    fn old(self, row: &Starts) -> Option<&'a Starts> {
+        let find = |old: String| self.found.start(&old, row.program, row.image, row.setting());
+        old_names(&row.target).into_iter().find_map(find)
     }
 
-    /// Milliseconds from creation to exit over those of a shim that does nothing.
-    fn above_floor(&self, starts: &Starts) -> Option<f64> {
-        let image = if starts.image == Form::Native { Form::Rootfs } else { starts.image };
-        Some(starts.to_exit.median - self.start(FLOOR, Program::Hello, image)?.to_exit.median)
+    fn old_throughput(self, target: &str, at_once: usize) -> Option<f64> {
+        let old = old_names(target).into_iter().find_map(|old| self.found.throughput_of(&old, at_once));
+        old.map(|old| old.per_second.median)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shimmer_benches::results::containers::{Form, Heat, Level, Store, Throughput};
+    use shimmer_benches::summary::Summary;
+
+    use super::*;
+
+    fn start(target: &str, heat: Heat, times: &[f64]) -> Starts {
+        let [sandbox, create, output, instruction, event, exit, delete] =
+            [(); 7].map(|()| Summary::of(Vec::new()));
+        Starts {
+            target: target.into(),
+            program: Program::Hello,
+            image: Form::Rootfs,
+            level: Level::Task,
+            heat,
+            store: Store::Memory,
+            to_exit: Summary::of(times.to_vec()),
+            sandbox,
+            create,
+            output,
+            instruction,
+            event,
+            exit,
+            delete,
+            failure: None,
+        }
     }
 
-    fn throughput_of(&self, target: &str) -> Option<f64> {
-        let row = self.throughput.iter().find(|row| row.target == target && row.failure.is_none());
-        row.map(|row| row.per_second.median)
+    fn machine() -> Machine {
+        let [processor, kernel, cgroup, revision] = ["p", "k", "v2", "r"].map(str::to_owned);
+        Machine { processor, cores: 2, kernel, cgroup, revision }
     }
 
-    fn old_throughput(&self, target: &str) -> Option<f64> {
-        old_names(target).iter().find_map(|old| self.throughput_of(old))
-    }
-
-    /// MiB for each container from an artifact, or a native one.
-    fn memory_of(&self, target: &str, program: Program) -> Option<f64> {
-        let is_it = |row: &&Memory| {
-            row.target == target
-                && row.program == program
-                && row.level == Level::Task
-                && row.image != Form::Rootfs
+    #[test]
+    fn like_is_compared_with_like() {
+        let mut found = Containers {
+            starts: vec![
+                start(FLOOR, Heat::Cold, &[7.0]),
+                start(FLOOR, Heat::Warm, &[4.0, 5.0, 6.0]),
+                start("wasmtime", Heat::Warm, &[25.0]),
+                start("wasmtime", Heat::Cold, &[75.0]),
+                start("runwasi", Heat::Warm, &[50.0]),
+            ],
+            ..Containers::default()
         };
-        self.memory.iter().find(is_it).filter(|row| row.failure.is_none()).map(|row| row.total.median)
+        close(&mut found);
+        assert_eq!(found.noise, Some(0.2), "of warm starts");
+        let machine = machine();
+        let report = Report { machine: &machine, found: &found };
+        let above: Vec<_> = found.starts[2..4].iter().map(|row| found.above_floor(row)).collect();
+        assert_eq!(above, [Some(20.0), Some(68.0)]);
+        let old: Vec<_> =
+            found.starts[2..4].iter().map(|row| Some(report.old(row)?.to_exit.median)).collect();
+        assert_eq!(old, [Some(50.0), None], "the old host was not started cold");
+        let text = text::render(report);
+        assert!(text.contains("warm starts") && text.contains("cold starts"), "{text}");
     }
 
-    fn old_memory(&self, target: &str, program: Program) -> Option<f64> {
-        old_names(target).iter().find_map(|old| self.memory_of(old, program))
+    #[test]
+    fn what_failed_is_said_once() {
+        let failure = Some("it is broken".to_owned());
+        let mut found = Containers::default();
+        found.starts.push(Starts { failure: failure.clone(), ..start("wasmtime", Heat::Warm, &[]) });
+        found.starts.push(Starts {
+            program: Program::Python,
+            failure: failure.clone(),
+            ..start("wasmer", Heat::Warm, &[])
+        });
+        found.throughput.push(Throughput {
+            target: "wasmedge".into(),
+            image: Form::Artifact,
+            at_once: 4,
+            burst: 12,
+            per_second: Summary::of(Vec::new()),
+            failure,
+        });
+        close(&mut found);
+        assert_eq!(found.failures, ["wasmtime: it is broken", "wasmedge: it is broken"]);
+        let machine = machine();
+        let text = text::render(Report { machine: &machine, found: &found });
+        assert_eq!(text.matches("no figures: it is broken").count(), 3, "{text}");
     }
 }

@@ -4,24 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use shimmer_benches::results::containers::{Held, Role};
 use shimmer_node::Process;
-
-use crate::Result;
-
-/// What a process is there for.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Role {
-    /// It serves containerd's calls.
-    Shim,
-    /// Whatever else a shim has besides its server: one for a container, or one for all.
-    Helper,
-    /// It is in a container.
-    Guest,
-    /// It is in a pod's sandbox.
-    Pause,
-}
 
 /// The first processes of containers, as the node counts them.
 #[derive(Debug, Default)]
@@ -57,35 +41,26 @@ fn is_shim(process: &Process) -> bool {
     program(process).starts_with("containerd-shim-") && process.args.iter().any(|arg| arg == "-id")
 }
 
-/// What processes hold, in MiB for each container.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Held {
-    pub(crate) roles: BTreeMap<Role, f64>,
-    /// By the name of the program.
-    programs: BTreeMap<String, f64>,
+/// What the processes of so many containers hold, in MiB for each.
+pub(crate) fn held(processes: &[Process], owners: &Owners, containers: usize) -> Held {
+    let all: BTreeMap<u32, &Process> = processes.iter().map(|process| (process.pid, process)).collect();
+    let mut held = Held::default();
+    for process in processes {
+        let Some(role) = owners.role(process, &all) else { continue };
+        // One that ends meanwhile holds nothing.
+        let Ok(rollup) = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)) else {
+            continue;
+        };
+        // A zombie has no memory and no such line.
+        let share = proportional(&rollup).unwrap_or_default() / 1024.0 / containers as f64;
+        *held.roles.entry(role).or_default() += share;
+        *held.programs.entry(program(process).to_owned()).or_default() += share;
+    }
+    held
 }
 
-impl Held {
-    pub(crate) fn of(processes: &[Process], owners: &Owners, containers: usize) -> Result<Self> {
-        let all: BTreeMap<u32, &Process> = processes.iter().map(|process| (process.pid, process)).collect();
-        let mut held = Self::default();
-        for process in processes {
-            let Some(role) = owners.role(process, &all) else { continue };
-            // One that ends meanwhile holds nothing.
-            let Ok(rollup) = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)) else {
-                continue;
-            };
-            // A zombie has no memory and no such line.
-            let share = proportional(&rollup).unwrap_or_default() / 1024.0 / containers as f64;
-            *held.roles.entry(role).or_default() += share;
-            *held.programs.entry(program(process).to_owned()).or_default() += share;
-        }
-        Ok(held)
-    }
-
-    pub(crate) fn total(&self) -> f64 {
-        self.roles.values().sum()
-    }
+pub(crate) fn total(held: &Held) -> f64 {
+    held.roles.values().sum()
 }
 
 /// The file that it runs, or the title that it has given itself.

@@ -1,97 +1,93 @@
-//! How long a warm container takes, and each of its steps.
+//! How long a container takes, and each of its steps: warm, cold, in a pod, and with containerd's root on a disk.
 
-use std::time::Duration;
+mod case;
+mod pod;
+mod sample;
 
-use serde::Serialize;
-use shimmer_node::{Node, Phases};
+use shimmer_benches::progress::Progress;
+use shimmer_benches::results::containers::{Form, Heat, Program, Starts};
+use shimmer_node::Node;
 
 use crate::arguments::Plan;
-use crate::program::{Form, Images, Program};
-use crate::summary::Summary;
-use crate::target::Target;
-use crate::{progress, turn};
+use crate::images::Images;
+use crate::program::Wasm;
+use crate::starts::case::Case;
+use crate::target::{Kind, Target, Targets};
+use crate::{Result, turn};
 
-/// What was measured of one program in one image on one target; times in milliseconds.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Starts {
-    pub(crate) target: String,
-    pub(crate) program: Program,
-    pub(crate) image: Form,
-    /// From the request to create the task until the program has ended.
-    pub(crate) to_exit: Summary,
-    pub(crate) create: Summary,
-    /// From the request to start it until its end was told.
-    pub(crate) exit: Summary,
-    pub(crate) delete: Summary,
-    /// Why there are no figures.
-    pub(crate) failure: Option<String>,
+/// Starts every container in every round, warm ones first: what cold starts leave to containerd, which then collects
+/// garbage, would be counted as theirs.
+pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Images<'_>) -> Vec<Starts> {
+    let warm = forms(targets, images, &PROGRAMS)
+        .map(|(target, program, form)| Case::warm(target, program, form, plan.rounds));
+    let warm = run("warm starts", node, plan, images, warm.collect());
+    // A sandbox has to live until it is told to end, and a task of the floor ends at once.
+    let in_pod = forms(targets, images, &SMALL).filter(|(target, ..)| target.kind != Kind::Floor);
+    let in_pod = in_pod.map(|(target, program, form)| Case::warm(target, program, form, plan.pods).in_pod());
+    let in_pod = run("starts by CRI", node, plan, images, in_pod.collect());
+    let cold = forms(targets, images, &COLD).map(|(target, program, form)| {
+        let rounds = if program == Program::Python { plan.cold_pythons } else { plan.colds };
+        Case::warm(target, program, form, rounds).cold()
+    });
+    let cold = run("cold starts", node, plan, images, cold.collect());
+    [warm, in_pod, cold].concat()
 }
 
-/// Starts every container in every round.
-pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Images) -> Vec<Starts> {
-    let mut cases = cases(targets, images);
-    for case in &mut cases {
-        progress(&format!("warming up: {} {} ({})", case.target.name, case.program, case.form));
-        for _ in 0..plan.warm_ups {
-            case.start(node, images);
-        }
-        case.phases.clear();
+/// Starts hello on a node whose root is on the machine's disk, in its first form.
+pub(crate) fn on_disk(plan: &Plan, targets: &Targets, wasm: &Wasm) -> Result<Vec<Starts>> {
+    let folder = targets.linked(&targets.all)?;
+    let node = Node::builder().shims(folder.path()).start()?;
+    let images = Images::import(&node, &targets.all, wasm, &SMALL)?;
+    let mut cases: Vec<_> = forms(&targets.all, &images, &SMALL)
+        .map(|(target, program, form)| Case::warm(target, program, form, plan.disks).on_disk())
+        .collect();
+    cases.dedup_by_key(|case| case.target.name.clone());
+    let starts = run("starts on disk", &node, plan, &images, cases);
+    node.stop()?;
+    Ok(starts)
+}
+
+/// What is started.
+pub(crate) const PROGRAMS: [Program; 4] = [Program::Hello, Program::Module, Program::Python, Program::Stamp];
+/// Of these there is one, and it takes little time.
+const SMALL: [Program; 2] = [Program::Hello, Program::Module];
+const COLD: [Program; 3] = [Program::Hello, Program::Module, Program::Python];
+
+fn run(
+    part: &'static str,
+    node: &Node,
+    plan: &Plan,
+    images: &Images<'_>,
+    mut cases: Vec<Case<'_>>,
+) -> Vec<Starts> {
+    let rounds = cases.iter().map(|case| case.rounds).max().unwrap_or_default();
+    let warm_ups = if cases.iter().any(|case| case.heat == Heat::Warm) { plan.warm_ups } else { 0 };
+    let mut progress = Progress::new(part, warm_ups + rounds);
+    for _ in 0..warm_ups {
+        progress.step("warming up");
+        cases.iter_mut().for_each(|case| case.start(node, images));
     }
-    for round in 0..plan.rounds {
-        progress(&format!("starts: round {} of {}", round + 1, plan.rounds));
+    cases.iter_mut().for_each(Case::forget);
+    for round in 0..rounds {
+        progress.step("a round");
         for place in turn::order(cases.len(), round) {
-            cases[place].start(node, images);
+            if round < cases[place].rounds {
+                cases[place].start(node, images);
+            }
         }
     }
-    progress("");
     cases.into_iter().map(Case::summary).collect()
 }
 
-struct Case<'a> {
-    target: &'a Target,
-    program: Program,
-    form: Form,
-    phases: Vec<Phases>,
-    failure: Option<String>,
-}
-
-fn cases<'a>(targets: &'a [Target], images: &Images) -> Vec<Case<'a>> {
-    let mut cases = Vec::new();
-    for target in targets {
-        for program in [Program::Hello, Program::Python] {
-            let forms = images.forms(target, program).into_iter();
-            cases.extend(forms.map(|form| Case { target, program, form, phases: Vec::new(), failure: None }));
-        }
-    }
-    cases
-}
-
-impl Case<'_> {
-    /// Once more, unless it has failed before: a shim may have to refuse a program.
-    fn start(&mut self, node: &Node, images: &Images) {
-        if self.failure.is_some() {
-            return;
-        }
-        let ended = turn::run(node, images, self.target, self.program, self.form);
-        match ended.and_then(|(id, output)| turn::settle(node, &[id]).map(|()| output.phases)) {
-            Ok(phases) => self.phases.push(phases),
-            Err(error) => self.failure = Some(error.to_string()),
-        }
-    }
-
-    fn summary(self) -> Starts {
-        let of = |part: fn(&Phases) -> Duration| {
-            Summary::of(self.phases.iter().map(|phases| part(phases).as_secs_f64() * 1000.0).collect())
-        };
-        Starts {
-            target: self.target.name.clone(),
-            program: self.program,
-            image: self.form,
-            to_exit: of(|phases| phases.create + phases.start + phases.wait),
-            create: of(|phases| phases.create),
-            exit: of(|phases| phases.start + phases.wait),
-            delete: of(|phases| phases.delete),
-            failure: self.failure,
-        }
-    }
+/// The programs that there are for each target, in each of their forms.
+fn forms<'a>(
+    targets: &'a [Target],
+    images: &Images<'_>,
+    programs: &[Program],
+) -> impl Iterator<Item = (&'a Target, Program, Form)> {
+    targets.iter().flat_map(move |target| {
+        programs.iter().flat_map(move |&program| {
+            images.forms(target, program).into_iter().map(move |form| (target, program, form))
+        })
+    })
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
+use shimmer_benches::results::target::{FLOOR, RUNC, RUNWASI};
 use shimmer_node::runc_shim;
+use shimmer_oci::Digest;
 use tempfile::TempDir;
 
 use crate::Result;
@@ -34,6 +37,19 @@ impl Target {
     pub(crate) fn runtime(&self) -> String {
         let version = if self.kind == Kind::Native { "v2" } else { "v1" };
         format!("io.containerd.{}.{version}", self.name)
+    }
+
+    /// What its binary says of itself, and the digest of the file.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let bytes = fs::read(&self.binary).map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let digest = Digest::of(&bytes).hex()[..12].to_owned();
+        let mut command = Command::new(&self.binary);
+        command.arg("--version").env_clear().stdin(Stdio::null());
+        let said = command.output().ok().filter(|output| output.status.success());
+        let said =
+            said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(format!("{said} {digest}").trim_start().to_owned())
     }
 }
 
@@ -95,21 +111,7 @@ impl Targets {
     }
 }
 
-pub(crate) const RUNC: &str = "runc";
-pub(crate) const FLOOR: &str = "floor";
-const DEFAULTS: [&str; 4] = ["runwasi", "wasmedge", "wasmer", "wasmtime"];
-
-/// The name of the old host with the same engine, as far as one is among the targets: `runwasi` is that with Wasmtime.
-pub(crate) fn old_names(name: &str) -> Vec<String> {
-    let mut names = vec![format!("old-{name}")];
-    names.extend((name == "wasmtime").then(|| "runwasi".to_owned()));
-    names
-}
-
-/// Whether a target is there to be compared with.
-pub(crate) fn is_old(name: &str) -> bool {
-    name == "runwasi" || name.starts_with("old-")
-}
+const DEFAULTS: [&str; 4] = [RUNWASI, "wasmedge", "wasmer", "wasmtime"];
 
 /// The folder of this program, where cargo has put the shims as well.
 fn built() -> Result<PathBuf> {

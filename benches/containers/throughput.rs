@@ -6,77 +6,91 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use serde::Serialize;
+use shimmer_benches::progress::Progress;
+use shimmer_benches::results::containers::{Form, Program, Throughput};
+use shimmer_benches::summary::Summary;
 use shimmer_node::Node;
 
 use crate::arguments::Plan;
-use crate::program::{Form, Images, Program};
-use crate::summary::Summary;
+use crate::images::Images;
 use crate::target::{Kind, Target};
-use crate::{Result, progress, turn};
-
-/// How many containers a target runs from their creation to their deletion.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Throughput {
-    pub(crate) target: String,
-    pub(crate) image: Form,
-    pub(crate) per_second: Summary,
-    /// Why there are no figures.
-    pub(crate) failure: Option<String>,
-}
+use crate::{Result, turn};
 
 /// Lets every target run its burst in every round, of hello from an artifact, which is warm.
-pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Images) -> Vec<Throughput> {
-    let mut samples = vec![Vec::new(); targets.len()];
-    let mut failures = vec![None; targets.len()];
-    for (target, failure) in targets.iter().zip(&mut failures) {
-        progress(&format!("warming up: {} hello, {} at a time", target.name, plan.at_once));
-        *failure = burst(node, plan.at_once, plan, target, images).err().map(|error| error.to_string());
+pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Images<'_>) -> Vec<Throughput> {
+    let at_once = |target| plan.at_once.iter().map(move |&at_once| (target, at_once));
+    let mut cases: Vec<_> =
+        targets.iter().flat_map(at_once).map(|(target, at_once)| Case::new(target, at_once)).collect();
+    let mut progress = Progress::new("throughput", (1 + plan.bursts) * cases.len());
+    for case in &mut cases {
+        progress.step(&format!("warming up {}", case.target.name));
+        case.burst(node, case.at_once, images);
+        case.samples.clear();
     }
     for round in 0..plan.bursts {
-        for place in turn::order(targets.len(), round) {
-            progress(&format!("throughput: round {} of {}: {}", round + 1, plan.bursts, targets[place].name));
-            if failures[place].is_none() {
-                match burst(node, plan.burst, plan, &targets[place], images) {
-                    Ok(per_second) => samples[place].push(per_second),
-                    Err(error) => failures[place] = Some(error.to_string()),
-                }
-            }
+        for place in turn::order(cases.len(), round) {
+            progress.step(&format!("{}, {} at a time", cases[place].target.name, cases[place].at_once));
+            cases[place].burst(node, plan.burst, images);
         }
     }
-    progress("");
-    let rows = targets.iter().zip(samples).zip(failures);
-    let row = |((target, samples), failure): ((&Target, _), _)| Throughput {
-        target: target.name.clone(),
-        image: form(target),
-        per_second: Summary::of(samples),
-        failure,
+    let row = |case: Case<'_>| Throughput {
+        target: case.target.name.clone(),
+        image: case.form(),
+        at_once: case.at_once,
+        burst: plan.burst,
+        per_second: Summary::of(case.samples),
+        failure: case.failure,
     };
-    rows.map(row).collect()
+    cases.into_iter().map(row).collect()
 }
 
-fn form(target: &Target) -> Form {
-    if target.kind == Kind::Native { Form::Native } else { Form::Artifact }
+/// So many at a time on one target.
+struct Case<'a> {
+    target: &'a Target,
+    at_once: usize,
+    samples: Vec<f64>,
+    failure: Option<String>,
 }
 
-/// Runs `count` containers; gives how many that are in a second.
-fn burst(node: &Node, count: usize, plan: &Plan, target: &Target, images: &Images) -> Result<f64> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || -> Result {
-        while next.fetch_add(1, Ordering::Relaxed) < count {
-            let (id, _) = turn::run(node, images, target, Program::Hello, form(target))?;
-            done.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+impl<'a> Case<'a> {
+    fn new(target: &'a Target, at_once: usize) -> Self {
+        Self { target, at_once, samples: Vec::new(), failure: None }
+    }
+
+    fn form(&self) -> Form {
+        if self.target.kind == Kind::Native { Form::Native } else { Form::Artifact }
+    }
+
+    /// Once more, unless it has failed before.
+    fn burst(&mut self, node: &Node, count: usize, images: &Images<'_>) {
+        if self.failure.is_some() {
+            return;
         }
-        Ok(())
-    };
-    let begin = Instant::now();
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..plan.at_once).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })?;
-    let taken = begin.elapsed();
-    turn::settle(node, &done.into_inner().unwrap_or_else(PoisonError::into_inner))?;
-    Ok(count as f64 / taken.as_secs_f64())
+        match self.per_second(node, count, images) {
+            Ok(per_second) => self.samples.push(per_second),
+            Err(error) => self.failure = Some(error.to_string()),
+        }
+    }
+
+    /// Runs `count` containers; gives how many that are in a second.
+    fn per_second(&self, node: &Node, count: usize, images: &Images<'_>) -> Result<f64> {
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || -> Result {
+            while next.fetch_add(1, Ordering::Relaxed) < count {
+                let ended = turn::run(node, images, self.target, Program::Hello, self.form())?;
+                done.lock().unwrap_or_else(PoisonError::into_inner).push(ended.id);
+            }
+            Ok(())
+        };
+        let begin = Instant::now();
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.at_once).map(|_| scope.spawn(work)).collect();
+            workers
+                .into_iter()
+                .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })?;
+        let taken = begin.elapsed();
+        turn::settle(node, &done.into_inner().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(count as f64 / taken.as_secs_f64())
+    }
 }

@@ -1,27 +1,57 @@
 //! One container at a time, and nothing of it left when the next one's turn comes.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use shimmer_node::{Node, Output};
+use shimmer_benches::results::containers::{Form, Program};
+pub(crate) use shimmer_benches::turn::order;
+use shimmer_node::{ContainerSpec, Node, Output};
 
 use crate::Result;
-use crate::program::{Form, Images, Program};
+use crate::images::Images;
+use crate::program::is_answer;
 use crate::target::{Kind, Target};
 
-/// Runs a container to its end, and checks that it did what it should.
+/// A container that has ended and is deleted.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) id: String,
+    pub(crate) output: Output,
+    /// When its start was asked for, and when its end was told, by the clock that guests see.
+    pub(crate) asked: SystemTime,
+    pub(crate) told: SystemTime,
+}
+
+/// Runs a container of a known image to its end, and checks that it did what it should.
 pub(crate) fn run(
     node: &Node,
-    images: &Images,
+    images: &Images<'_>,
     target: &Target,
     program: Program,
     form: Form,
-) -> Result<(String, Output)> {
+) -> Result<Ended> {
     let (id, spec) = images.container(target, program, form);
-    let output = node.run(spec)?;
-    let is_right = output.code == 0 && output.stdout == program.greeting().as_bytes();
-    if is_right || target.kind == Kind::Floor {
-        return Ok((id, output));
+    run_as(node, id, spec, target, program)
+}
+
+/// The same, of a container that is described.
+pub(crate) fn run_as(
+    node: &Node,
+    id: String,
+    spec: ContainerSpec,
+    target: &Target,
+    program: Program,
+) -> Result<Ended> {
+    let container = node.container(spec)?;
+    let mut task = container.create()?;
+    let asked = SystemTime::now();
+    task.start()?;
+    task.wait(PATIENCE)?;
+    let told = SystemTime::now();
+    let output = task.delete()?;
+    container.delete()?;
+    if target.kind == Kind::Floor || (output.code == 0 && is_answer(program, &output.stdout)) {
+        return Ok(Ended { id, output, asked, told });
     }
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     Err(format!("{id} ended with {}, {stdout:?} and {stderr:?}", output.code).into())
@@ -45,27 +75,5 @@ pub(crate) fn settle(node: &Node, ids: &[String]) -> Result {
     }
 }
 
-/// The targets in another order each round, so that none always follows the same one.
-pub(crate) fn order(count: usize, round: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).map(|place| (place + round) % count.max(1)).collect();
-    if round % 2 == 1 {
-        order.reverse();
-    }
-    order
-}
-
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(2);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everybody_has_one_turn_in_each_round() {
-        assert_eq!(order(3, 0), [0, 1, 2]);
-        assert_eq!(order(3, 1), [0, 2, 1]);
-        assert_eq!(order(3, 2), [2, 0, 1]);
-        assert_eq!(order(0, 5), [0; 0]);
-    }
-}

@@ -2,10 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::{Result, machine};
+use serde_json::Value;
+
+use crate::{Result, machine, process};
 
 /// A cargo in the workspace. Nothing it makes lies in the clone.
 pub(crate) fn command() -> Result<Command> {
@@ -25,6 +27,36 @@ pub(crate) fn command() -> Result<Command> {
     Ok(cargo)
 }
 
+/// All tests. What is tested is what users run, and two engines are compiled once for tests, demo and benches: another
+/// selection of packages and targets has other features, and would compile them again.
+pub(crate) fn tests() -> Result<Command> {
+    let mut tests = command()?;
+    tests.args(["test", "--release", "--workspace", "--locked"]);
+    Ok(tests)
+}
+
+/// Builds, and gives of each backend the engine and the file of its target of this name.
+pub(crate) fn of_backends(build: &mut Command, target: &str) -> Result<Vec<(String, PathBuf)>> {
+    let output = build.arg("--message-format=json").stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("`{}` failed: {}", process::describe(build), output.status).into());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut found: Vec<_> = messages.lines().filter_map(|line| of_backend(line, target)).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The engine and the file of a backend's target, where a line of cargo's tells of one.
+fn of_backend(line: &str, target: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let manifest = Path::new(message["manifest_path"].as_str()?).parent()?;
+    let is_it = manifest.parent()?.ends_with("crates") && message["target"]["name"] == target;
+    let engine = manifest.file_name()?.to_str()?.to_owned();
+    let executable = message["executable"].as_str().filter(|_| is_it)?;
+    Some((engine, executable.into()))
+}
+
 const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// The folder of what cargo builds.
@@ -32,5 +64,28 @@ pub(crate) fn target() -> Result<PathBuf> {
     match env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(env::current_dir()?.join(folder)),
         None => Ok(machine::cache()?.join("target")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_backends_target_among_cargos_messages() {
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/crates/wasmtime/Cargo.toml",
+            "target":{"name":"conformance"},"executable":"/t/conformance-1"}"#;
+        assert_eq!(of_backend(line, "conformance"), Some(("wasmtime".into(), "/t/conformance-1".into())));
+        assert_eq!(
+            of_backend(&line.replace("crates/wasmtime", "shims/wasmtime"), "conformance"),
+            None,
+            "a shim's test is no host"
+        );
+        assert_eq!(
+            of_backend(&line.replace(r#""conformance""#, r#""node""#), "conformance"),
+            None,
+            "another test"
+        );
+        assert_eq!(of_backend("Compiling", "conformance"), None);
     }
 }

@@ -2,16 +2,13 @@
 
 mod node;
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-
-use serde_json::Value;
+use std::process::{Command, ExitCode};
 
 pub(crate) use self::node::Node;
 use self::node::{OURS, table_of};
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, cluster, machine, process};
+use crate::{Result, cargo, cluster, machine, page, process};
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -53,7 +50,7 @@ impl Arguments {
         let table = process::read(suite(&release, "compare").args(&reports))?;
         print!("{table}");
         if self.update {
-            write(&table_of(self.node, &reports)?, &table)?;
+            page::write(PAGE, &table_of(self.node, &reports)?, &table)?;
         }
         expected &= self.play_on_others(&release, &folder)?;
         // The others differ by what they are known to fail; only ours are held to do the same.
@@ -82,7 +79,7 @@ impl Arguments {
         let table = process::read(suite(release, "compare").args(drivers).args(&both))?;
         print!("\nThe two hosts, on {ENGINE_OF_BOTH}:\n\n{table}");
         if self.update && table_of(self.node, &both)? == OURS {
-            write("our hosts", &table)?;
+            page::write(PAGE, "our hosts", &table)?;
         }
         Ok(expected)
     }
@@ -150,6 +147,9 @@ fn compare(release: &Path, reports: &[PathBuf]) -> Result<bool> {
     succeeded(suite(release, "diff").args(["--allow", "conformance/differences.toml"]).args(reports))
 }
 
+/// Where the tables are.
+const PAGE: &str = "docs/conformance.md";
+
 /// The shim of the host that is not ours, in examples/, and the engine that it runs.
 const OTHER_HOST: &str = "runwasi";
 const ENGINE_OF_BOTH: &str = "wasmtime";
@@ -171,23 +171,7 @@ pub(crate) fn engines() -> Result<Vec<String>> {
 
 /// Builds what users and tests run, and gives the test binary of each backend, which hosts guests on its engine.
 fn build() -> Result<Vec<(String, PathBuf)>> {
-    let mut build = cargo::command()?;
-    build.args(["test", "--release", "--workspace", "--locked", "--no-run", "--message-format=json"]);
-    let output = build.stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(format!("`{}` failed: {}", process::describe(&build), output.status).into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(host).collect())
-}
-
-/// The engine and the file of a backend's test, where a line of cargo's tells of one.
-fn host(line: &str) -> Option<(String, PathBuf)> {
-    let message: Value = serde_json::from_str(line).ok()?;
-    let manifest = Path::new(message["manifest_path"].as_str()?).parent()?;
-    let is_backend = manifest.parent()?.ends_with("crates") && message["target"]["name"] == "conformance";
-    let engine = manifest.file_name()?.to_str()?.to_owned();
-    let executable = message["executable"].as_str().filter(|_| is_backend)?;
-    Some((engine, executable.into()))
+    cargo::of_backends(cargo::tests()?.arg("--no-run"), "conformance")
 }
 
 /// The suite's program, in the workspace.
@@ -204,52 +188,5 @@ fn succeeded(command: &mut Command) -> Result<bool> {
         Some(0) => Ok(true),
         Some(1) => Ok(false),
         _ => Err(format!("`{}` failed: {status}", process::describe(command)).into()),
-    }
-}
-
-/// Puts a table between its marks in docs/conformance.md.
-fn write(of: &str, table: &str) -> Result<()> {
-    let path = machine::workspace().join("docs/conformance.md");
-    let text = fs::read_to_string(&path)?;
-    let text =
-        between_marks(&text, of, table).ok_or_else(|| format!("{} has no marks for {of}", path.display()))?;
-    Ok(fs::write(path, text)?)
-}
-
-/// A page with another table of this name.
-fn between_marks(page: &str, of: &str, table: &str) -> Option<String> {
-    let (first, last) = (format!("<!-- table of {of} -->\n"), "<!-- end of the table -->");
-    let (before, rest) = page.split_once(&first)?;
-    let (_, after) = rest.split_once(last)?;
-    Some(format!("{before}{first}\n{}\n\n{last}{after}", table.trim()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_a_backends_test_among_cargos_messages() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/x/crates/wasmtime/Cargo.toml",
-            "target":{"name":"conformance"},"executable":"/t/conformance-1"}"#;
-        assert_eq!(host(line), Some(("wasmtime".into(), "/t/conformance-1".into())));
-        assert_eq!(
-            host(&line.replace("crates/wasmtime", "shims/wasmtime")),
-            None,
-            "a shim's test is no host"
-        );
-        assert_eq!(host(&line.replace(r#""conformance""#, r#""node""#)), None, "another test");
-        assert_eq!(host("Compiling"), None);
-    }
-
-    #[test]
-    fn writes_each_table_between_its_own_marks() {
-        let marked = |of: &str, table: &str| {
-            format!("<!-- table of {of} -->\n\n{table}\n\n<!-- end of the table -->\n")
-        };
-        let page = |one, other| format!("# Page\n{}text\n{}end\n", marked("a", one), marked("b", other));
-        assert_eq!(between_marks(&page("1", "2"), "a", "new\n"), Some(page("new", "2")));
-        assert_eq!(between_marks(&page("1", "2"), "b", "new"), Some(page("1", "new")));
-        assert_eq!(between_marks(&page("1", "2"), "c", "new"), None);
     }
 }

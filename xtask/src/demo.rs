@@ -1,4 +1,4 @@
-//! `cargo xtask demo` and `cargo xtask bench`: what is shown and measured is built in release.
+//! `cargo xtask demo`: what is shown is built in release.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,26 +24,4 @@ pub(crate) fn programs() -> Result<PathBuf> {
     build.args(["build", "--release", "--locked", "--workspace", "--bins"]);
     process::run(&mut build)?;
     Ok(cargo::target()?.join("release"))
-}
-
-/// Runs the benches: of the engines by criterion, or, with `containers` as the first argument, of shims under a containerd.
-pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
-    if let Some((first, rest)) = arguments.split_first()
-        && first == "containers"
-    {
-        return bench_containers(rest);
-    }
-    setup::ensure(Extent::Run)?;
-    let mut bench = cargo::command()?;
-    bench.args(["bench", "--locked", "--workspace", "--bench", "engine", "--"]).args(arguments);
-    process::run(&mut bench)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn bench_containers(arguments: &[OsString]) -> Result<ExitCode> {
-    machine::require_root("bench -- containers")?;
-    setup::ensure(Extent::Run)?;
-    let mut bench = Command::new(programs()?.join("shimmer-containers"));
-    bench.env("PATH", machine::path()).args(arguments);
-    process::exit_code(&mut bench)
 }

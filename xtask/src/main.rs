@@ -1,12 +1,14 @@
 //! `cargo xtask`: the one door for people and CI. It depends on no other part of Shimmer, since those cannot be built
 //! before `setup` has been here.
 
+mod bench;
 mod cargo;
 mod cluster;
 mod conformance;
 mod demo;
 mod guests;
 mod machine;
+mod page;
 mod process;
 mod setup;
 mod steps;
@@ -77,12 +79,8 @@ enum Task {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
-    /// Measures the engines and the shims
-    Bench {
-        /// Passed on to criterion; `-- --help` lists them
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<OsString>,
-    },
+    /// Measures the engines beside native code, and the shims beside runc (needs root)
+    Bench(bench::Arguments),
     /// Rebuilds the WebAssembly programs of the tests from their sources
     Guests {
         /// Only compare the committed ones with their checksums and sources
@@ -102,7 +100,7 @@ impl Task {
             Self::Lint => return steps::lint(),
             Self::Conformance(arguments) => return arguments.play(),
             Self::Vm { systemd, command } => return vm::run(systemd, &command),
-            Self::Bench { arguments } => return demo::bench(&arguments),
+            Self::Bench(arguments) => return arguments.measure(),
             Self::Guests { check } => guests::rebuild(check)?,
         }
         Ok(ExitCode::SUCCESS)

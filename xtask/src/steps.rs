@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::setup::{self, Extent};
-use crate::{Result, cargo, cluster, conformance, guests, machine, process, tidy, vm};
+use crate::{Result, bench, cargo, cluster, conformance, guests, machine, process, tidy, vm};
 
 /// Format, rules and clippy.
 pub(crate) fn lint() -> Result<ExitCode> {
@@ -22,11 +22,12 @@ pub(crate) fn test() -> Result<ExitCode> {
     machine::require_root("test")?;
     let mut tally = Tally::default();
     let outcome = step("setup", || setup::ensure(Extent::Test)).and_then(|()| lints());
-    let outcome = outcome.and_then(|()| step("build", || process::run(tests_of_all()?.arg("--no-run"))));
+    let outcome = outcome.and_then(|()| step("build", || process::run(cargo::tests()?.arg("--no-run"))));
     let outcome = outcome.and_then(|()| step("cluster", || cluster::build().map(drop)));
     let outcome = outcome.and_then(|()| step("test", || tests(&mut tally)));
     let outcome = outcome.and_then(|()| step("compare", conformance::compare_tested));
     let outcome = outcome.and_then(|()| step("vm", vm::sample));
+    let outcome = outcome.and_then(|()| step("bench", bench));
     println!("{:<8}{:>10}", "total", seconds(started));
     if let Err(error) = &outcome {
         println!("error: {error}");
@@ -52,19 +53,18 @@ fn lints() -> Result<()> {
     })
 }
 
+/// That the benches work, on little of everything; what they find is nobody's failure.
+fn bench() -> Result<()> {
+    let code = bench::Arguments::quick().measure()?;
+    if code == ExitCode::SUCCESS { Ok(()) } else { Err("something could not be measured".into()) }
+}
+
 fn tests(tally: &mut Tally) -> Result<()> {
-    watch(tests_of_all()?.arg("--no-fail-fast"), tally)?;
+    watch(cargo::tests()?.arg("--no-fail-fast"), tally)?;
     if tally.passed == 0 {
         return Err("no test ran".into());
     }
     Ok(())
-}
-
-/// What is tested is what users run, and two engines are compiled once for tests, demo and benches.
-fn tests_of_all() -> Result<Command> {
-    let mut command = cargo::command()?;
-    command.args(["test", "--release", "--workspace", "--locked"]);
-    Ok(command)
 }
 
 /// Passes on what the tests print, and counts.

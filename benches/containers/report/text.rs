@@ -2,25 +2,22 @@
 
 use std::fmt::Write;
 
-use crate::memory::{Level, Memory};
-use crate::report::{Report, goal};
-use crate::role::Role;
-use crate::starts::Starts;
-use crate::summary::Summary;
+use shimmer_benches::results::containers::{Heat, Http, Level, Memory, Program, Role, Starts, Store};
+use shimmer_benches::summary::Summary;
+
+use crate::report::Report;
+use crate::report::table::Table;
 
 /// All tables, those that were measured.
-pub(crate) fn render(report: &Report) -> String {
+pub(crate) fn render(report: Report<'_>) -> String {
     let mut text = String::new();
     machine(report, &mut text);
-    if !report.starts.is_empty() {
-        starts(report, &mut text);
-    }
-    if !report.throughput.is_empty() {
-        throughput(report, &mut text);
-    }
-    if !report.memory.is_empty() {
-        memory(report, &mut text);
-    }
+    shim_starts(report, &mut text);
+    starts(report, &mut text);
+    stamps(report, &mut text);
+    throughput(report, &mut text);
+    http(report, &mut text);
+    memory(report, &mut text);
     goals(report, &mut text);
     text
 }
@@ -30,8 +27,8 @@ macro_rules! line {
     ($text:expr, $($words:tt)*) => { let _ = writeln!($text, $($words)*); };
 }
 
-fn machine(report: &Report, text: &mut String) {
-    let machine = &report.machine;
+fn machine(report: Report<'_>, text: &mut String) {
+    let machine = report.machine;
     line!(
         text,
         "\n{}, {} cores, kernel {}, cgroup {}, containerd {}, revision {}",
@@ -39,40 +36,65 @@ fn machine(report: &Report, text: &mut String) {
         machine.cores,
         machine.kernel,
         machine.cgroup,
-        machine.containerd,
+        report.found.containerd,
         machine.revision
     );
-    for (name, identity) in &machine.shims {
+    for (name, identity) in &report.found.shims {
         line!(text, "  {name:14} {identity}");
     }
 }
 
-fn starts(report: &Report, text: &mut String) {
-    let plan = &report.plan;
-    line!(
-        text,
-        "\nstarts in ms: medians of {} after {} warm-ups, in turns; quartiles of the whole",
-        plan.rounds,
-        plan.warm_ups
-    );
-    line!(
-        text,
-        "  {:8}{:10}{:15}{:>8}{:>8}{:>8}  {:>24}{:>12}{:>9}{:>14}",
-        "program",
-        "image",
-        "shim",
-        "create",
-        "exit",
-        "delete",
-        "create to exit",
-        "above floor",
-        "of old",
-        "above, of old"
-    );
-    for row in &report.starts {
-        line!(text, "  {:8}{:10}{:15}{}", row.program, row.image, row.target, start(report, row));
+fn shim_starts(report: Report<'_>, text: &mut String) {
+    if report.found.shim_starts.is_empty() {
+        return;
     }
-    if let Some(noise) = report.noise {
+    line!(text, "\nfrom the execution of a shim to its answer, ms, which is a part of create");
+    let mut table = Table::new(&["shim"], &["start", "p25 to p75", "p95"]);
+    for row in &report.found.shim_starts {
+        let figures = whole(&row.took);
+        let cells =
+            row.failure.as_ref().map_or_else(|| figures.to_vec(), |failure| vec![no_figures(failure)]);
+        table.push([row.target.clone()].into_iter().chain(cells).collect());
+    }
+    text.push_str(&table.render());
+}
+
+fn starts(report: Report<'_>, text: &mut String) {
+    for (title, has_sandbox, is_in) in KINDS {
+        let rows = report.found.starts.iter().filter(|row| is_in(row) && row.program != Program::Stamp);
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by_key(|row| (row.program, row.image));
+        if rows.is_empty() {
+            continue;
+        }
+        line!(
+            text,
+            "\n{title}, ms: medians of rounds in turns, with quartiles and the 95th percentile of the whole"
+        );
+        let sandbox = if has_sandbox { "sandbox" } else { "" };
+        let figures = [
+            sandbox,
+            "create",
+            "output",
+            "exit",
+            "delete",
+            "whole",
+            "p25 to p75",
+            "p95",
+            "above floor",
+            "of old",
+            "above, of old",
+        ];
+        let figures = &figures[usize::from(!has_sandbox)..];
+        let mut table = Table::new(&["program", "image", "shim"], figures);
+        for row in rows {
+            let mut cells = vec![row.program.to_string(), row.image.to_string(), row.target.clone()];
+            cells.extend(start(report, row, has_sandbox));
+            table.push(cells);
+        }
+        text.push_str(&table.render());
+    }
+    if let Some(noise) = report.found.noise {
         line!(text, "  noise: the quartiles of the floor are {:.0} % of its median apart", noise * 100.0);
     }
     if report.is_noisy() {
@@ -83,90 +105,142 @@ fn starts(report: &Report, text: &mut String) {
     }
 }
 
-fn start(report: &Report, row: &Starts) -> String {
+/// What a table of starts is about, whether there are sandboxes, and the rows in it.
+type Kind = (&'static str, bool, fn(&Starts) -> bool);
+
+const KINDS: [Kind; 4] = [
+    ("warm starts", false, |row| is(row, Level::Task, Heat::Warm, Store::Memory)),
+    ("cold starts", false, |row| row.heat == Heat::Cold),
+    ("warm starts by CRI", true, |row| row.level == Level::Pod),
+    ("warm starts, containerd's root on disk", false, |row| row.store == Store::Disk),
+];
+
+fn is(row: &Starts, level: Level, heat: Heat, store: Store) -> bool {
+    (row.level, row.heat, row.store) == (level, heat, store)
+}
+
+fn start(report: Report<'_>, row: &Starts, has_sandbox: bool) -> Vec<String> {
     if let Some(failure) = &row.failure {
-        return format!("  no figures: {failure}");
+        return vec![no_figures(failure)];
     }
-    let old = report.old_start(&row.target, row.program, row.image);
+    let old = report.old(row);
     let of_old = old.map(|old| row.to_exit.median / old.to_exit.median);
-    let above = report.above_floor(row);
-    let of_old_above = above.zip(old.and_then(|old| report.above_floor(old))).map(|(ours, old)| ours / old);
-    format!(
-        "{:>8.1}{:>8.1}{:>8.1}  {:>24}{:>12}{:>9}{:>14}",
-        row.create.median,
-        row.exit.median,
-        row.delete.median,
-        quartiles(&row.to_exit),
-        figure(above, 1),
-        figure(of_old, 2),
-        figure(of_old_above, 2)
-    )
+    let above = report.found.above_floor(row);
+    let of_old_above =
+        above.zip(old.and_then(|old| report.found.above_floor(old))).map(|(ours, old)| ours / old);
+    let sandbox = has_sandbox.then(|| median(&row.sandbox));
+    let steps = [&row.create, &row.output, &row.exit, &row.delete].map(median);
+    let ratios = [figure(above, 1), figure(of_old, 2), figure(of_old_above, 2)];
+    sandbox.into_iter().chain(steps).chain(whole(&row.to_exit)).chain(ratios).collect()
 }
 
-fn throughput(report: &Report, text: &mut String) {
-    let plan = &report.plan;
-    line!(
-        text,
-        "\nthroughput: {} hello containers, {} at a time, medians of {} bursts",
-        plan.burst,
-        plan.at_once,
-        plan.bursts
+fn stamps(report: Report<'_>, text: &mut String) {
+    let rows = report.found.starts.iter().filter(|row| row.program == Program::Stamp);
+    let mut table = Table::new(
+        &["image", "shim"],
+        &["to the first instruction", "p25 to p75", "p95", "from there to the answer", "p25 to p75", "p95"],
     );
-    line!(text, "  {:15}{:10}{:>24}{:>9}", "shim", "image", "containers a second", "of old");
-    for row in &report.throughput {
-        if let Some(failure) = &row.failure {
-            line!(text, "  {:15}{:10}  no figures: {failure}", row.target, row.image);
-            continue;
+    let mut has_rows = false;
+    for row in rows {
+        has_rows = true;
+        let mut cells = vec![row.image.to_string(), row.target.clone()];
+        match &row.failure {
+            Some(failure) => cells.push(no_figures(failure)),
+            None => cells.extend(whole(&row.instruction).into_iter().chain(whole(&row.event))),
         }
-        let of_old = report.old_throughput(&row.target).map(|old| row.per_second.median / old);
-        let figures = quartiles(&row.per_second);
-        line!(text, "  {:15}{:10}{figures:>24}{:>9}", row.target, row.image, figure(of_old, 2));
+        table.push(cells);
     }
-}
-
-fn memory(report: &Report, text: &mut String) {
-    line!(text, "\nmemory of one of several waiting containers in MiB: proportional set size, medians");
-    line!(
-        text,
-        "  {:8}{:10}{:6}{:>7}  {:15}{:>8}{:>8}{:>8}{:>8}{:>8}",
-        "program",
-        "image",
-        "level",
-        "number",
-        "shim",
-        "total",
-        "shim",
-        "helper",
-        "guest",
-        "pause"
-    );
-    for row in &report.memory {
-        let level = if row.level == Level::Task { "task" } else { "pod" };
+    if has_rows {
         line!(
             text,
-            "  {:8}{:10}{level:6}{:>7}  {:15}{}",
-            row.program,
-            row.image,
-            row.containers,
-            row.target,
-            held(row)
+            "\nfrom the request to start to the answer of wait, ms, divided by the guest's look at the clock"
         );
+        text.push_str(&table.render());
     }
 }
 
-fn held(row: &Memory) -> String {
-    let Some(held) = row.held.as_ref().filter(|_| row.failure.is_none()) else {
-        return format!("  no figures: {}", row.failure.as_deref().unwrap_or_default());
-    };
-    let of = |role| figure(held.roles.get(&role).copied(), 2);
-    let [shim, helper, guest, pause] = [Role::Shim, Role::Helper, Role::Guest, Role::Pause].map(of);
-    format!("{:>8.2}{shim:>8}{helper:>8}{guest:>8}{pause:>8}", row.total.median)
+fn throughput(report: Report<'_>, text: &mut String) {
+    let Some(first) = report.found.throughput.first() else { return };
+    let bursts = report.found.throughput.iter().map(|row| row.per_second.samples.len()).max();
+    line!(
+        text,
+        "\nthroughput: {} hello containers, medians of {} bursts",
+        first.burst,
+        bursts.unwrap_or_default()
+    );
+    let mut table = Table::new(&["shim", "image"], &["at a time", "a second", "p25 to p75", "of old"]);
+    let mut rows: Vec<_> = report.found.throughput.iter().collect();
+    rows.sort_by_key(|row| row.at_once);
+    for row in rows {
+        let mut cells = vec![row.target.clone(), row.image.to_string(), row.at_once.to_string()];
+        if let Some(failure) = &row.failure {
+            cells.push(no_figures(failure));
+        } else {
+            let old = report.old_throughput(&row.target, row.at_once);
+            let of_old = old.map(|old| row.per_second.median / old);
+            cells.extend([median(&row.per_second), quartiles(&row.per_second), figure(of_old, 2)]);
+        }
+        table.push(cells);
+    }
+    text.push_str(&table.render());
 }
 
-fn goals(report: &Report, text: &mut String) {
-    for (place, shim) in goal::shims(report).iter().enumerate() {
+fn http(report: Report<'_>, text: &mut String) {
+    if report.found.http.is_empty() {
+        return;
+    }
+    line!(
+        text,
+        "\nHTTP: answers to clients that each keep a connection and ask without a pause, medians of rounds"
+    );
+    let mut table = Table::new(
+        &["server"],
+        &["clients", "answers a second", "p25 to p75", "median, ms", "99th percentile, ms"],
+    );
+    for row in &report.found.http {
+        table.push(answers(row));
+    }
+    text.push_str(&table.render());
+}
+
+fn answers(row: &Http) -> Vec<String> {
+    if let Some(failure) = &row.failure {
+        return vec![row.target.clone(), no_figures(failure)];
+    }
+    let latencies = [&row.latency, &row.p99].map(|summary| figure(Some(summary.median), 2));
+    let rate = [figure(Some(row.per_second.median), 0), quartiles(&row.per_second)];
+    [row.target.clone(), row.clients.to_string()].into_iter().chain(rate).chain(latencies).collect()
+}
+
+fn memory(report: Report<'_>, text: &mut String) {
+    if report.found.memory.is_empty() {
+        return;
+    }
+    line!(text, "\nmemory of one of several waiting containers in MiB: proportional set size, medians");
+    let words = ["program", "image", "level", "shim"];
+    let mut table = Table::new(&words, &["number", "total", "shim", "helper", "guest", "pause"]);
+    for row in &report.found.memory {
+        let words =
+            [row.program.to_string(), row.image.to_string(), row.level.to_string(), row.target.clone()];
+        table.push(words.into_iter().chain([row.containers.to_string()]).chain(held(row)).collect());
+    }
+    text.push_str(&table.render());
+}
+
+fn held(row: &Memory) -> Vec<String> {
+    let Some(held) = row.held.as_ref().filter(|_| row.failure.is_none()) else {
+        return vec![no_figures(row.failure.as_deref().unwrap_or_default())];
+    };
+    let of = |role| figure(held.roles.get(&role).copied(), 2);
+    let roles = [Role::Shim, Role::Helper, Role::Guest, Role::Pause].map(of);
+    [figure(Some(row.total.median), 2)].into_iter().chain(roles).collect()
+}
+
+fn goals(report: Report<'_>, text: &mut String) {
+    let goals = report.found.goals();
+    for (place, shim) in report.found.ours().iter().enumerate() {
         line!(text, "\ngoals of {shim}");
-        for goal in goal::all(report) {
+        for goal in &goals {
             let (figure, mark) = match &goal.reached[place] {
                 Some(reached) => (reached.figure.as_str(), if reached.is_met { "reached" } else { "MISSED" }),
                 None => ("-", ""),
@@ -176,10 +250,31 @@ fn goals(report: &Report, text: &mut String) {
     }
 }
 
-fn quartiles(summary: &Summary) -> String {
-    format!("{:.1} ({:.1} to {:.1})", summary.median, summary.p25, summary.p75)
+/// One line of it: shims are verbose, and the file of results has all.
+fn no_figures(failure: &str) -> String {
+    const SHOWN: usize = 160;
+    let line = failure.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = line.chars().take(SHOWN).collect();
+    format!("no figures: {shown}{}", if shown.len() < line.len() { "…" } else { "" })
 }
 
+fn whole(summary: &Summary) -> [String; 3] {
+    [median(summary), quartiles(summary), figure(Some(summary.p95), 1)]
+}
+
+fn median(summary: &Summary) -> String {
+    figure(Some(summary.median), 1)
+}
+
+fn quartiles(summary: &Summary) -> String {
+    if summary.samples.is_empty() {
+        return figure(None, 1);
+    }
+    format!("{:.1} to {:.1}", summary.p25, summary.p75)
+}
+
+/// Where nothing was measured there is no number either.
 fn figure(value: Option<f64>, digits: usize) -> String {
+    let value = value.filter(|value| !value.is_nan());
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }

@@ -1,5 +1,7 @@
-//! Benches the engine by itself, beside a native build of the same source.
+//! Hosts the engine for the benches: `cargo xtask bench`.
 
-fn main() {
-    shimmer_benches::engine::<shimmer_wasmtime::Wasmtime>();
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shimmer_benches::host::main::<shimmer_wasmtime::Wasmtime>()
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Result, progress};
+use crate::host::Result;
 
 /// The release that makes it, so that the same component is measured everywhere.
 const COMPONENTIZE: &str = "componentize-py==0.25.1";
@@ -15,21 +15,19 @@ const SOURCES: [(&str, &str); 3] = [
     ("wit/deps/cli/run.wit", include_str!("python/wit/deps/cli/run.wit")),
 ];
 
-/// The component, made in `cache` unless it is there already.
+/// The component, made in `cache` unless it is there already, which takes half a minute and PyPI.
 ///
 /// # Errors
 /// A sentence that says why it cannot be made: PyPI cannot be reached, or there is no Python.
-pub(crate) fn component(cache: &Path) -> Result<Vec<u8>> {
+pub fn component(cache: &Path) -> Result<Vec<u8>> {
     let component = cache.join("python.wasm");
     if !component.exists() {
-        progress(&format!("making the Python component in {} with {COMPONENTIZE}", cache.display()));
         build(cache, &component)?;
-        progress("");
     }
     Ok(fs::read(component)?)
 }
 
-fn build(cache: &Path, component: &Path) -> Result {
+fn build(cache: &Path, component: &Path) -> Result<()> {
     fs::create_dir_all(cache)?;
     for (path, text) in SOURCES {
         let path = cache.join(path);
@@ -46,7 +44,7 @@ fn build(cache: &Path, component: &Path) -> Result {
     Ok(fs::rename(unfinished, component)?)
 }
 
-fn run(command: &mut Command) -> Result {
+fn run(command: &mut Command) -> Result<()> {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().display().to_string();
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {

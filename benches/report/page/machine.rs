@@ -1,0 +1,86 @@
+//! Where all this was measured, and how far it can be trusted.
+
+use shimmer_benches::results::Results;
+
+use super::Section;
+use crate::table::Table;
+
+/// From here on, a machine is too busy for its figures to be trusted.
+const NOISY: f64 = 0.2;
+
+pub(super) fn section(results: &Results) -> Section {
+    let mut section = Section::new("Machine and versions");
+    let machine = &results.machine;
+    section.say(format_args!(
+        "{}, {} cores, kernel {}, cgroup {}, revision {}. Ratios can be compared with those of other machines; \
+         milliseconds cannot.",
+        machine.processor, machine.cores, machine.kernel, machine.cgroup, machine.revision
+    ));
+    if machine.revision.ends_with("-dirty") {
+        section.say("The sources had changes that no commit has.");
+    }
+    let mut versions = Table::new(["what", "version"]);
+    for (name, version) in results.engines.iter().flat_map(|engines| &engines.engines) {
+        versions.row([format!("engine {name}"), version.clone()]);
+    }
+    if let Some(containers) = &results.containers {
+        versions.row(["containerd".to_owned(), containers.containerd.clone()]);
+        for (name, identity) in &containers.shims {
+            versions.row([format!("shim {name}"), identity.clone()]);
+        }
+    }
+    section.appendix("Versions of engines, shims and containerd", &versions);
+    if let Some(engines) = &results.engines {
+        let what = "native code";
+        section.say(format_args!("Engines: {} rounds. {}", engines.rounds, noise(what, engines.noise)));
+    }
+    if let Some(containers) = &results.containers {
+        section.say(format_args!(
+            "Containers: {} rounds after {} warm-ups. {}",
+            containers.rounds,
+            containers.warm_ups,
+            noise("the floor", containers.noise)
+        ));
+        if !containers.failures.is_empty() {
+            let lines: Vec<_> = containers.failures.iter().map(|line| super::one_line(line)).collect();
+            section.say(format_args!("What went wrong:\n\n- {}", lines.join("\n- ")));
+        }
+    }
+    section
+}
+
+fn noise(of: &str, noise: Option<f64>) -> String {
+    let Some(noise) = noise.filter(|noise| noise.is_finite()) else {
+        return "Noise was not measured, so nobody knows how far the figures can be trusted.".to_owned();
+    };
+    let said = format!("Noise: the quartiles of {of} are {:.0} % of its median apart.", noise * 100.0);
+    if noise <= NOISY {
+        return said;
+    }
+    format!("{said}\n\n> **Warning:** the machine was too busy for these figures to be trusted.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_busy_machine_is_warned_of() {
+        let mut results = fixture::results();
+        assert!(!section(&results).text.contains("Warning"), "{:?}", section(&results));
+        if let Some(containers) = &mut results.containers {
+            containers.noise = Some(0.23);
+        }
+        let text = section(&results).text;
+        assert!(text.contains("23 %") && text.contains("**Warning:**"), "{text}");
+    }
+
+    #[test]
+    fn says_who_was_measured() {
+        let text = section(&fixture::results()).text;
+        for said in ["AMD EPYC, 2 cores", "revision 0123456789ab", "| containerd ", "| engine wasmtime "] {
+            assert!(text.contains(said), "{said} in {text}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the benches found: the programs that measure write it, and the page of it is drawn from it.
+
+pub mod containers;
+pub mod engines;
+pub mod goal;
+pub mod query;
+pub mod target;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use containers::Containers;
+use engines::Engines;
+
+/// Everything, in one JSON file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Results {
+    /// Where it was measured.
+    pub machine: Machine,
+    /// The engines by themselves.
+    pub engines: Option<Engines>,
+    /// Containers under shims.
+    pub containers: Option<Containers>,
+}
