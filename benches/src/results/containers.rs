@@ -233,7 +233,7 @@ pub enum Role {
 /// What a server answers to clients that ask without a pause.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Http {
-    /// The shim's name, or the command that serves in its place.
+    /// The shim's name, or the command that serves in its place; that of the floor stands for a thread without a guest.
     pub target: String,
     /// How many clients there are, each with a connection that it keeps; none where nobody serves.
     pub clients: usize,

@@ -95,13 +95,23 @@ fn failed(name: &str, what: &str, log: &Path) -> Error {
     Error::new(ErrorKind::Daemon, format!("{name} {what}; its log ends with:\n{tail}"))
 }
 
-/// Runs `command` in a folder of the node of the process `init` to its end, and gives what it printed. Whatever it leaves
-/// behind is adopted by the node's init.
-pub(crate) fn run(init: u32, mut command: Command, folder: CString) -> io::Result<Output> {
+/// Runs `command` in a folder of the node of the process `init` to its end; gives what it printed, and how long it took from
+/// its execution to its end. Whatever it leaves behind is adopted by the node's init.
+pub(crate) fn run(init: u32, mut command: Command, folder: CString) -> io::Result<(Output, Duration)> {
     let init = open(init)?;
+    let (mut told, teller) = io::pipe()?;
     // SAFETY: the closure runs between fork and exec; it makes system calls only, and neither allocates nor takes a lock.
-    unsafe { command.pre_exec(move || stand_in(&init, &folder)) };
-    command.stdin(Stdio::null()).output()
+    unsafe { command.pre_exec(move || stand_in(&init, &folder, &teller)) };
+    let output = command.stdin(Stdio::null()).output();
+    // The pipe's other end is in the command, and would be waited for.
+    drop(command);
+    let output = output?;
+    let mut moment = || {
+        let mut nanoseconds = [0; size_of::<u64>()];
+        told.read_exact(&mut nanoseconds).map(|()| u64::from_ne_bytes(nanoseconds))
+    };
+    let (begin, end) = (moment()?, moment()?);
+    Ok((output, Duration::from_nanos(end.saturating_sub(begin))))
 }
 
 /// Starts a program in the node of the process `init`, and gives its id there.
@@ -126,16 +136,28 @@ fn open(process: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(process, PidfdFlags::empty())?)
 }
 
-/// Goes on in a process of the node's, whose parent is there as well, and ends as it does.
-fn stand_in(init: &OwnedFd, folder: &CStr) -> io::Result<()> {
+/// Goes on in a process of the node's, whose parent is there as well, and ends as it does. When it begins and when it has
+/// ended is told by those who are next to it: to fork a large program takes longer than many a small one runs.
+fn stand_in(init: &OwnedFd, folder: &CStr, teller: &PipeWriter) -> io::Result<()> {
     enter(init)?;
     // Who enters a mount namespace is at its root.
     rustix::process::chdir(folder)?;
-    for _generation in 0..2 {
-        if let Some(child) = fork()? {
-            exit(code(child));
-        }
+    if let Some(child) = fork()? {
+        exit(code(child));
     }
+    if let Some(child) = fork()? {
+        let code = code(child);
+        exit(if tell_moment(teller).is_ok() { code } else { 1 });
+    }
+    tell_moment(teller)
+}
+
+fn tell_moment(teller: &PipeWriter) -> io::Result<()> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime(2) fills what it is given, and this clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    let nanoseconds = now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned();
+    rustix::io::write(teller, &nanoseconds.to_ne_bytes())?;
     Ok(())
 }
 

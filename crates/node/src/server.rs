@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -20,8 +20,7 @@ pub struct ShimServer {
     pub socket: PathBuf,
     /// The version of the task service that it speaks, whose name is `containerd.task.v<version>.Task`.
     pub version: u64,
-    /// From the execution of the shim's program with `start` until it has ended with its answer. Two forks that containerd
-    /// does not make are in it.
+    /// From the execution of the shim's program with `start` until it has ended with its answer.
     pub took: Duration,
     /// Shims log into a pipe that containerd reads.
     _log: Capture,
@@ -46,9 +45,7 @@ impl Node {
         let describe = |error| Error::io(format!("execute {}", binary.display()), error);
         let log = Capture::new(bundle.join("log")).map_err(describe)?;
         let (init, folder) = (self.init()?, c_string(&bundle)?);
-        let begin = Instant::now();
-        let answer = companion::run(init, command, folder).map_err(describe)?;
-        let took = begin.elapsed();
+        let (answer, took) = companion::run(init, command, folder).map_err(describe)?;
         let said = String::from_utf8_lossy(&answer.stdout);
         let served = served(&said).filter(|_| answer.status.success());
         let server = served.map(|(socket, version)| ShimServer {
