@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     /// A shim's binary, under another name if one is given, or a folder of shims; may be repeated
     #[arg(long = "shim", value_name = "[NAME=]PATH")]
     pub(crate) shims: Vec<String>,
-    /// How often each container is started warm; cold starts and pods are half as many, on disk a quarter
+    /// How often each container is started warm; cold starts and pods are half as many, cold pods and those on disk a quarter
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
     /// Fewer rounds and containers, no Python and no memory of pods: shows that it works
@@ -54,10 +54,11 @@ pub(crate) struct Plan {
     parts: Vec<Part>,
     /// Starts of a container before the first that counts.
     pub(crate) warm_ups: usize,
-    /// Starts of each container that count: warm, cold, in a pod, and on disk.
+    /// Starts of each container that count: warm, cold, in a pod, cold in a pod, and on disk.
     pub(crate) rounds: usize,
     pub(crate) colds: usize,
     pub(crate) pods: usize,
+    pub(crate) cold_pods: usize,
     pub(crate) disks: usize,
     /// Cold starts of the large component, which takes seconds to compile.
     pub(crate) cold_pythons: usize,
@@ -95,6 +96,7 @@ impl Arguments {
             rounds,
             colds: rounds.div_ceil(2),
             pods: rounds.div_ceil(2),
+            cold_pods: rounds.div_ceil(4),
             disks: rounds.div_ceil(4),
             cold_pythons: rounds.min(3),
             bursts: pick(2, 5),
@@ -138,6 +140,9 @@ mod tests {
     #[test]
     fn everything_has_a_round_at_least() {
         let plan = plan(&["--rounds", "0"]);
-        assert_eq!([plan.rounds, plan.colds, plan.pods, plan.disks, plan.cold_pythons], [1; 5]);
+        assert_eq!(
+            [plan.rounds, plan.colds, plan.pods, plan.cold_pods, plan.disks, plan.cold_pythons],
+            [1; 6]
+        );
     }
 }

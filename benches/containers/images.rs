@@ -72,7 +72,12 @@ impl<'a> Images<'a> {
 
     /// A container of a pod.
     pub(crate) fn of_pod(&self, target: &Target, program: Program, form: Form) -> CriContainerSpec {
-        let spec = CriContainerSpec::new(program.to_string(), self.image(target, program, form));
+        self.of_pod_of(self.image(target, program, form), program, form)
+    }
+
+    /// The same, of another image of the program.
+    pub(crate) fn of_pod_of(&self, image: &Image, program: Program, form: Form) -> CriContainerSpec {
+        let spec = CriContainerSpec::new(program.to_string(), image);
         spec.command(self.wasm.args(program, form))
     }
 

@@ -30,7 +30,11 @@ pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Ima
         Case::warm(target, program, form, rounds).cold()
     });
     let cold = run("cold starts", node, plan, images, cold.collect());
-    [warm, in_pod, cold].concat()
+    let cold_pods = forms(targets, images, &SMALL).filter(|(target, ..)| target.kind != Kind::Floor);
+    let cold_pods = cold_pods
+        .map(|(target, program, form)| Case::warm(target, program, form, plan.cold_pods).in_pod().cold());
+    let cold_pods = run("cold starts by CRI", node, plan, images, cold_pods.collect());
+    [warm, in_pod, cold, cold_pods].concat()
 }
 
 /// Starts hello on a node whose root is on the machine's disk, in its first form.

@@ -108,10 +108,11 @@ fn starts(report: Report<'_>, text: &mut String) {
 /// What a table of starts is about, whether there are sandboxes, and the rows in it.
 type Kind = (&'static str, bool, fn(&Starts) -> bool);
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     ("warm starts", false, |row| is(row, Level::Task, Heat::Warm, Store::Memory)),
-    ("cold starts", false, |row| row.heat == Heat::Cold),
-    ("warm starts by CRI", true, |row| row.level == Level::Pod),
+    ("cold starts", false, |row| is(row, Level::Task, Heat::Cold, Store::Memory)),
+    ("warm starts by CRI", true, |row| is(row, Level::Pod, Heat::Warm, Store::Memory)),
+    ("cold starts by CRI", true, |row| is(row, Level::Pod, Heat::Cold, Store::Memory)),
     ("warm starts, containerd's root on disk", false, |row| row.store == Store::Disk),
 ];
 

@@ -71,7 +71,11 @@ impl<'a> Case<'a> {
                 Ok(sample)
             }
             (Level::Task, Heat::Cold) => self.unseen(node, images),
-            (Level::Pod, _) => pod::sample(node, images, self.target, self.program, self.form),
+            (Level::Pod, Heat::Warm) => {
+                let spec = images.of_pod(self.target, self.program, self.form);
+                pod::sample(node, self.target, self.program, spec)
+            }
+            (Level::Pod, Heat::Cold) => self.unseen_in_pod(node, images),
         }
     }
 
@@ -83,6 +87,14 @@ impl<'a> Case<'a> {
         turn::settle(node, &[id])?;
         node.remove(&image)?;
         Ok(Sample::of(self.program, &ended?))
+    }
+
+    fn unseen_in_pod(&self, node: &Node, images: &Images<'_>) -> Result<Sample> {
+        let image = images.unseen(node, self.target, self.program, self.form)?;
+        let spec = images.of_pod_of(&image, self.program, self.form);
+        let sample = pod::sample(node, self.target, self.program, spec);
+        node.remove(&image)?;
+        sample
     }
 
     pub(super) fn summary(self) -> Starts {

@@ -1,15 +1,14 @@
 //! A container in a pod of its own, as kubelet asks for one.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use shimmer_benches::results::containers::{Form, Program};
-use shimmer_node::cri::PodSpec;
+use shimmer_benches::results::containers::Program;
+use shimmer_node::cri::{CriContainerSpec, PodSpec};
 use shimmer_node::{Events, Node};
 
-use crate::images::Images;
 use crate::program::greeting;
-use crate::starts::sample::{Sample, milliseconds};
+use crate::starts::sample::{Sample, between, milliseconds};
 use crate::target::Target;
 use crate::{Result, turn};
 
@@ -17,20 +16,20 @@ use crate::{Result, turn};
 /// the client asks besides, how the sandbox is and whether CRI knows the image, takes less than a millisecond.
 pub(super) fn sample(
     node: &Node,
-    images: &Images<'_>,
     target: &Target,
     program: Program,
-    form: Form,
+    spec: CriContainerSpec,
 ) -> Result<Sample> {
     // CRI itself looks after containers in steps; containerd's event says when one has ended. Each has a subscription of
     // its own, so that nobody has to read what was told of others first.
     let (cri, events) = (node.cri()?, node.events()?);
     let begin = Instant::now();
-    let pod = cri.pod(PodSpec::new(format!("{program}-{form}"), &target.name).host_network())?;
+    let pod = cri.pod(PodSpec::new(program.to_string(), &target.name).host_network())?;
     let sandbox = begin.elapsed();
     let begin = Instant::now();
-    let container = pod.container(images.of_pod(target, program, form))?;
+    let container = pod.container(spec)?;
     let create = begin.elapsed();
+    let asked = SystemTime::now();
     let exit = thread::scope(|scope| {
         let end = scope.spawn(|| end_of(&events, container.id()));
         let begin = Instant::now();
@@ -51,6 +50,8 @@ pub(super) fn sample(
     Ok(Sample {
         sandbox: Some(milliseconds(sandbox)),
         create: milliseconds(create),
+        // containerd's own note in the log, by the same clock.
+        output: log.first.map(|first| between(asked, first)),
         exit: milliseconds(exit),
         delete: milliseconds(delete),
         ..Sample::default()

@@ -57,7 +57,7 @@ pub(super) fn milliseconds(time: Duration) -> f64 {
 }
 
 /// Negative where somebody has set the clock meanwhile: such a figure is to be seen.
-fn between(begin: SystemTime, end: SystemTime) -> f64 {
+pub(super) fn between(begin: SystemTime, end: SystemTime) -> f64 {
     end.duration_since(begin).map_or_else(|error| -milliseconds(error.duration()), milliseconds)
 }
 

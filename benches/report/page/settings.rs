@@ -11,8 +11,12 @@ use crate::palette::{GREY, colour, light};
 use crate::plot::bars::{Bar, Bars, Group};
 use crate::table::Table;
 
-const OTHERS: [(&str, Setting); 3] =
-    [("cold", Setting::COLD), ("in a pod", Setting::POD), ("on a disk", Setting::DISK)];
+const OTHERS: [(&str, Setting); 4] = [
+    ("cold", Setting::COLD),
+    ("in a pod", Setting::POD),
+    ("cold in a pod", Setting::COLD_POD),
+    ("on a disk", Setting::DISK),
+];
 
 pub(super) fn section(mut section: Section, containers: &Containers) -> Result<Section> {
     let small = containers.small();

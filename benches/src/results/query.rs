@@ -22,6 +22,8 @@ impl Setting {
     pub const COLD: Self = Self { heat: Heat::Cold, ..Self::WARM };
     /// A pod's container that has run before.
     pub const POD: Self = Self { level: Level::Pod, ..Self::WARM };
+    /// A pod's container that nobody has seen before.
+    pub const COLD_POD: Self = Self { heat: Heat::Cold, ..Self::POD };
     /// A warm task, where containerd's database is on a disk.
     pub const DISK: Self = Self { store: Store::Disk, ..Self::WARM };
 }

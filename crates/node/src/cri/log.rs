@@ -4,6 +4,9 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
+
+use prost_types::Timestamp;
 
 use crate::error::{Error, Result};
 
@@ -14,6 +17,8 @@ pub struct Log {
     pub stdout: Vec<u8>,
     /// What it wrote to stderr.
     pub stderr: Vec<u8>,
+    /// When containerd read the first of it.
+    pub first: Option<SystemTime>,
 }
 
 impl Log {
@@ -44,6 +49,7 @@ impl Log {
                 let message = format!("line {} is not in CRI's format: {line:?}", number + 1);
                 io::Error::new(io::ErrorKind::InvalidData, message)
             })?;
+            log.first.get_or_insert(line.time);
             let stream = if line.is_stderr { &mut log.stderr } else { &mut log.stdout };
             stream.extend(line.text);
             if !line.is_partial {
@@ -62,6 +68,7 @@ impl fmt::Display for Log {
 }
 
 struct Line<'a> {
+    time: SystemTime,
     is_stderr: bool,
     /// The program has not ended its line here.
     is_partial: bool,
@@ -84,17 +91,14 @@ impl<'a> Line<'a> {
             b"P" => true,
             _ => return None,
         };
-        is_time(time).then_some(Self { is_stderr, is_partial, text })
+        Some(Self { time: parse_time(time)?, is_stderr, is_partial, text })
     }
 }
 
-/// Whether this looks like RFC 3339 with a time zone, as in `2026-01-02T03:04:05.678Z`.
-fn is_time(field: &[u8]) -> bool {
-    const PATTERN: &[u8] = b"0000-00-00T00:00:00";
-    let fits = |(byte, pattern): (&u8, &u8)| {
-        if *pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
-    };
-    field.len() > PATTERN.len() && field.iter().zip(PATTERN).all(fits)
+/// RFC 3339 with a time zone, as in `2026-01-02T03:04:05.678Z`.
+fn parse_time(field: &[u8]) -> Option<SystemTime> {
+    let time: Timestamp = std::str::from_utf8(field).ok()?.parse().ok()?;
+    time.try_into().ok()
 }
 
 #[cfg(test)]
@@ -105,6 +109,15 @@ mod tests {
 
     fn parse(lines: &[&str]) -> io::Result<Log> {
         Log::parse(lines.iter().map(|line| format!("{TIME} {line}")).collect::<String>().as_bytes())
+    }
+
+    #[test]
+    fn knows_when_the_first_line_was_read() {
+        let log = Log::parse(b"2026-01-02T03:04:05.5Z stdout F a\n2026-01-02T04:04:07+01:00 stdout F b\n");
+        let first =
+            log.expect("a log").first.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        assert_eq!(first.map(|time| time.as_millis()), Some(1_767_323_045_500));
+        assert_eq!(Log::parse(b"").expect("an empty log").first, None);
     }
 
     #[test]
@@ -149,7 +162,7 @@ mod tests {
 
     #[test]
     fn finds_text_in_either_stream() {
-        let log = Log { stdout: b"out".into(), stderr: b"err".into() };
+        let log = Log { stdout: b"out".into(), stderr: b"err".into(), first: None };
         let found = ["ut", "er", "", "outerr"].map(|text| log.contains(text));
         assert_eq!(found, [true, true, true, false]);
     }
