@@ -166,10 +166,12 @@ mod tests {
         for entry in fs::read_dir(folder).expect("the folder of cases") {
             let file = entry.expect("an entry").file_name().into_string().expect("UTF-8");
             let Some(topic) = file.strip_suffix(".rs") else { continue };
-            assert!(
-                topics.split_whitespace().any(|word| word == topic),
-                "{file} is not among the topics of cases.rs"
-            );
+            for line in [format!("mod {topic};"), format!("    {topic}::cases,")] {
+                assert!(
+                    topics.lines().any(|known| known == line),
+                    "cases.rs has no line `{line}` for {file}"
+                );
+            }
         }
     }
 }
