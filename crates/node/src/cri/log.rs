@@ -97,8 +97,17 @@ impl<'a> Line<'a> {
 
 /// RFC 3339 with a time zone, as in `2026-01-02T03:04:05.678Z`.
 fn parse_time(field: &[u8]) -> Option<SystemTime> {
-    let time: Timestamp = std::str::from_utf8(field).ok()?.parse().ok()?;
+    // The parser also takes a date alone, or another letter between date and time.
+    let time: Timestamp = std::str::from_utf8(field).ok().filter(|_| has_a_time(field))?.parse().ok()?;
     time.try_into().ok()
+}
+
+fn has_a_time(field: &[u8]) -> bool {
+    const PATTERN: &[u8] = b"0000-00-00T00:00:00";
+    let fits = |(byte, pattern): (&u8, &u8)| {
+        if *pattern == b'0' { byte.is_ascii_digit() } else { byte == pattern }
+    };
+    field.len() > PATTERN.len() && field.iter().zip(PATTERN).all(fits)
 }
 
 #[cfg(test)]
@@ -118,6 +127,14 @@ mod tests {
             log.expect("a log").first.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         assert_eq!(first.map(|time| time.as_millis()), Some(1_767_323_045_500));
         assert_eq!(Log::parse(b"").expect("an empty log").first, None);
+    }
+
+    #[test]
+    fn a_date_is_no_time() {
+        for time in ["2026-01-02", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05"] {
+            let line = format!("{time} stdout F a\n");
+            Log::parse(line.as_bytes()).expect_err(time);
+        }
     }
 
     #[test]
