@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use shimmer_benches::host::{Request, Result};
 use shimmer_benches::python;
+use shimmer_engine::{Kind, Source};
 use tempfile::TempDir;
 
 use crate::arguments::Arguments;
@@ -61,8 +62,7 @@ impl Programs {
         self.all.push(Program {
             name: name.to_owned(),
             wasm_bytes: wasm.len() as u64,
-            // A component's layer, where a module has 0: the sixth byte of the header.
-            is_component: wasm.get(6) == Some(&1),
+            is_component: Source::parse(wasm.to_vec())?.needs().kind != Kind::Module,
             arguments,
         });
         Ok(())
@@ -79,19 +79,18 @@ impl Programs {
         for guest in Guest::ALL.into_iter().filter(|_| !self.kernels.is_empty()) {
             fs::write(self.path(guest.name(), "wasm"), guest.wasm())?;
         }
+        let native = Engine::native()?;
         for kernel in &self.kernels {
             let size = kernel.size(arguments.quick);
+            let line = kernel.line(size);
             let subject = |engine: &Engine| Subject::Kernel { kernel, size, engine: engine.name.clone() };
-            let native = Engine::native()?;
             for engine in engines {
                 let (wasm, compiled) = self.files(kernel.guest.name(), engine);
                 let run = Request::Run(wasm, compiled, kernel.arguments(size));
-                cases.push(Case::new(subject(engine), engine, run.arguments()).prints(kernel.line(size)));
+                cases.push(Case::new(subject(engine), engine, run.arguments()).prints(line.clone()));
             }
-            cases.push(
-                Case::new(subject(&native), &native, native::arguments(kernel, size))
-                    .prints(kernel.line(size)),
-            );
+            let run = native::arguments(kernel, size);
+            cases.push(Case::new(subject(&native), &native, run).prints(line));
         }
         self.compile(engines, &mut cases);
         Ok(cases)
