@@ -11,8 +11,8 @@ use crate::{SIGKILL, SOON, assert_code, import, node, running, shell, start, tex
 fn kills_what_runs_and_knows_its_state() {
     let node = node();
     let image = import(&node);
-    let container =
-        node.container(shell(&image, "endless", "echo ready; exec sleep 1000")).expect("a container");
+    let script = "echo ready; while :; do sleep 1000; done";
+    let container = node.container(shell(&image, "endless", script)).expect("a container");
     let mut task = container.create().expect("a task");
     assert_eq!(task.state().expect("a state"), State::Created);
     task.start().expect("it starts");
@@ -21,7 +21,7 @@ fn kills_what_runs_and_knows_its_state() {
     let processes = node.processes().expect("processes");
     let found = processes.iter().find(|process| process.node_pid == task.pid()).expect("its process");
     let command = fs::read_to_string(format!("/proc/{}/cmdline", found.pid)).expect("its command line");
-    assert_eq!(command, "sleep\x001000\0", "the process is found on this machine");
+    assert_eq!(command, format!("/bin/sh\0-c\0{script}\0"), "the process is found on this machine");
     let timeout = task.wait(Duration::from_millis(1)).expect_err("it does not end by itself");
     assert_eq!(timeout.kind(), &ErrorKind::Timeout);
     task.kill(SIGKILL).expect("it is killed");
