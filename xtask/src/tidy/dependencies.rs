@@ -67,8 +67,8 @@ const WRAPPERS: [(&str, &[&str]); 11] = [
     ("containerd-client", &["crates/node", "crates/shim"]),
     ("containerd-shim-protos", &["benches", "crates/shim"]),
     ("containerd-shim", &["crates/runwasi"]),
-    ("k8s-openapi", &["conformance", "crates/node"]),
-    ("kube", &["conformance", "crates/node"]),
+    ("k8s-openapi", &["conformance", "crates/installer", "crates/node"]),
+    ("kube", &["conformance", "crates/installer", "crates/node"]),
     ("libcgroups", &["crates/container"]),
     ("libcontainer", &["crates/container"]),
     ("wasmedge", &["crates/wasmedge"]),
@@ -101,6 +101,7 @@ fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
             (crates(&["cache", "cgroup", "container", "engine", "oci", "telemetry"]), Vec::new())
         }
         Some(("crates", "node")) => (crates(&["oci"]), Vec::new()),
+        Some(("crates", "installer")) => (Vec::new(), crates(&["node", "oci"])),
         Some(("crates", "cluster" | "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),
         Some(("crates", backend)) if !is_core(backend) => {
             (engine(), vec!["benches".into(), "conformance".into()])
