@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 pub(crate) struct Host {
     root: PathBuf,
     folder: OwnedFd,
+    /// What goes wrong in a test, and when.
+    #[cfg(test)]
+    pub(crate) fault: crate::fault::Fault,
 }
 
 impl Host {
@@ -27,12 +30,22 @@ impl Host {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(root, flags, Mode::empty())
             .map_err(|error| Error::io(format!("open the host's root {}", root.display()), error))?;
-        Ok(Self { root: root.to_owned(), folder })
+        Ok(Self {
+            root: root.to_owned(),
+            folder,
+            #[cfg(test)]
+            fault: crate::fault::Fault::default(),
+        })
     }
 
     /// Where the node's `/` is here.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The open folder that its paths are below.
+    pub(crate) fn folder(&self) -> &OwnedFd {
+        &self.folder
     }
 
     /// What is in a file; `None` where there is none.
@@ -77,6 +90,14 @@ impl Host {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Called before each change of the disk: where a test lets the power fail, or the disk be full.
+    #[cfg_attr(not(test), expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests have faults"))]
+    pub(crate) fn step(&self) -> io::Result<()> {
+        #[cfg(test)]
+        self.fault.strike()?;
+        Ok(())
     }
 
     /// Opens what is there.

@@ -1,0 +1,197 @@
+//! A change of a node that happens as a whole: it is written down before it is made, undone by whoever finds it half-made,
+//! and tidied up after once it holds.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{New, Swap};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
+use crate::store::Store;
+
+/// What is to change on a node.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    /// In the order in which they are made. What is missing of the folders above them is made as well.
+    pub(crate) paths: Vec<(PathBuf, New<'a>)>,
+    /// What goes for good once the change holds.
+    pub(crate) leavings: Leavings,
+}
+
+/// What is no longer wanted when a change holds.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Leavings {
+    /// With everything in them.
+    pub(crate) trees: Vec<PathBuf>,
+    /// Only if they are empty, the highest first.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// What makes a change take effect on a running node, and whether it does.
+pub(crate) trait Effect {
+    /// After the change.
+    fn settle(&mut self) -> Result<()>;
+    /// After it was undone. `reached` says whether [`settle`](Self::settle) had begun.
+    fn resettle(&mut self, reached: bool) -> Result<()>;
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Entry {
+    phase: Phase,
+    /// What was not there before, the highest first.
+    folders: Vec<PathBuf>,
+    leavings: Leavings,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Phase {
+    /// Something may lie beside these paths.
+    Staging(Vec<PathBuf>),
+    /// Some of this may have been done.
+    Applying(Vec<Swap>),
+}
+
+impl Change<'_> {
+    /// Makes the change and lets it take effect; where either fails, the node is put back.
+    ///
+    /// # Errors
+    /// What failed: [`Failed`](ErrorKind::Failed) when the node is as it was, [`Broken`](ErrorKind::Broken) when it is not,
+    /// and the next run tries again.
+    pub(crate) fn carry_out(self, host: &Host, store: &Store, effect: &mut dyn Effect) -> Result<()> {
+        let paths: Vec<_> = self.paths.iter().map(|(path, _)| path.clone()).collect();
+        let folders = self.missing_folders(host)?;
+        let swaps = match self.stage(host, store, &paths, &folders) {
+            Ok(swaps) => swaps,
+            Err(error) => return Err(back(error, discard(host, store, &paths, &folders))),
+        };
+        let applied = swaps.iter().try_for_each(|swap| swap.apply(host));
+        let reached = applied.is_ok();
+        if let Err(error) = applied.and_then(|()| effect.settle()) {
+            let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(reached));
+            return Err(back(error, undone.and_then(|()| host.remove(&store.journal()))));
+        }
+        host.rename(&store.journal(), name(&store.committed()))?;
+        tidy_up(host, store, &swaps, &self.leavings)
+    }
+
+    /// The folders that will be made, so that they can go again.
+    fn missing_folders(&self, host: &Host) -> Result<Vec<PathBuf>> {
+        let mut missing = Vec::new();
+        for (path, _) in self.paths.iter().filter(|(_, new)| !matches!(new, New::Absent)) {
+            for folder in path.ancestors().skip(1) {
+                if missing.iter().any(|known| known == folder) || host.has(folder)? {
+                    break;
+                }
+                missing.push(folder.to_owned());
+            }
+        }
+        missing.sort();
+        Ok(missing)
+    }
+
+    fn stage(&self, host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<Vec<Swap>> {
+        let entry = |phase, leavings| Entry { phase, folders: folders.to_vec(), leavings };
+        entry(Phase::Staging(paths.to_vec()), Leavings::default()).write(host, store)?;
+        folders.iter().try_for_each(|folder| host.make_folders(folder).map(drop))?;
+        let staged = self.paths.iter().map(|(path, new)| Swap::stage(host, path, new));
+        let swaps = staged.collect::<Result<Vec<_>>>()?;
+        entry(Phase::Applying(swaps.clone()), self.leavings.clone()).write(host, store)?;
+        Ok(swaps)
+    }
+}
+
+/// Undoes, or tidies up after, what an earlier run was interrupted in.
+///
+/// # Errors
+/// [`Broken`](ErrorKind::Broken) where that cannot be done.
+pub(crate) fn recover(host: &Host, store: &Store, effect: &mut dyn Effect) -> Result<Recovery> {
+    if let Some(entry) = Entry::read(host, &store.committed())? {
+        let Phase::Applying(swaps) = entry.phase else { return Err(unreadable(&store.committed())) };
+        tidy_up(host, store, &swaps, &entry.leavings)?;
+        return Ok(Recovery::Finished);
+    }
+    let Some(Entry { phase, folders, .. }) = Entry::read(host, &store.journal())? else {
+        return Ok(Recovery::Nothing);
+    };
+    match phase {
+        Phase::Staging(paths) => discard(host, store, &paths, &folders)?,
+        Phase::Applying(swaps) => {
+            let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(true));
+            undone.map_err(|error| still_broken(&error))?;
+            host.remove(&store.journal())?;
+        }
+    }
+    Ok(Recovery::Undone)
+}
+
+/// What was found of an earlier run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Recovery {
+    Nothing,
+    /// It had done its work, and what it had left lying is gone.
+    Finished,
+    /// The node is as it was before that run.
+    Undone,
+}
+
+impl Entry {
+    fn read(host: &Host, path: &Path) -> Result<Option<Self>> {
+        let Some(bytes) = host.read(path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|_foreign| unreadable(path))
+    }
+
+    fn write(&self, host: &Host, store: &Store) -> Result<()> {
+        let bytes = serde_json::to_vec(self).map_err(|error| Error::io("write the journal", error))?;
+        host.write(&store.journal(), 0o600, &mut bytes.as_slice())
+    }
+}
+
+fn undo(host: &Host, swaps: &[Swap], folders: &[PathBuf]) -> Result<()> {
+    swaps.iter().rev().try_for_each(|swap| swap.undo(host))?;
+    remove_folders(host, folders)
+}
+
+fn discard(host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<()> {
+    paths.iter().try_for_each(|path| Swap::discard(host, path))?;
+    remove_folders(host, folders)?;
+    host.remove(&store.journal())
+}
+
+/// Those that are empty, the lowest first.
+fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
+    folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))
+}
+
+fn tidy_up(host: &Host, store: &Store, swaps: &[Swap], leavings: &Leavings) -> Result<()> {
+    swaps.iter().try_for_each(|swap| swap.finish(host))?;
+    leavings.trees.iter().try_for_each(|tree| host.remove_tree(tree))?;
+    host.remove(&store.committed())?;
+    remove_folders(host, &leavings.folders)
+}
+
+/// The error to be told when `error` has happened, and putting the node back went like this.
+fn back(error: Error, undone: Result<()>) -> Error {
+    match undone {
+        Ok(()) => error,
+        Err(further) => Error::new(
+            ErrorKind::Broken,
+            format!("{error}; and the node could not be put back: {further}. Mend that, and run this again"),
+        ),
+    }
+}
+
+fn still_broken(error: &Error) -> Error {
+    let message = format!("an earlier run was interrupted, and what it did cannot be undone: {error}");
+    Error::new(ErrorKind::Broken, message)
+}
+
+fn unreadable(path: &Path) -> Error {
+    let message = format!("{} is not what this program writes: look at it, and remove it", path.display());
+    Error::refused(message)
+}
+
+fn name(path: &Path) -> &std::ffi::OsStr {
+    path.file_name().unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! Where things of ours are on a node: all below one folder, [`PREFIX`] unless another is named.
+//!
+//! ```text
+//! versions/<version>-<digest>/   the files of a release; those that running pods were started from stay
+//! current -> versions/…          what containerd executes
+//! state/record.json              what is installed
+//! state/journal.json             a change that is under way, to be undone
+//! state/committed.json           a change that was made, to be tidied up after
+//! lock                           held by whoever changes the node
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+
+/// Where the releases are put, as the node names it.
+pub(crate) const PREFIX: &str = "/opt/shimmer";
+/// What the shims keep on a node by themselves: compiled code, and the sockets of engines.
+pub(crate) const OF_THE_SHIMS: [&str; 2] = ["/run/shimmer", "/var/lib/shimmer"];
+
+/// The folder of ours on a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    prefix: PathBuf,
+}
+
+impl Store {
+    pub(crate) fn new(prefix: &Path) -> Result<Self> {
+        if !prefix.is_absolute() || prefix.components().count() < 3 {
+            let message = format!(
+                "--prefix {} is no folder of our own: name an absolute one below a folder, as {PREFIX} is",
+                prefix.display()
+            );
+            return Err(Error::refused(message));
+        }
+        Ok(Self { prefix: prefix.to_owned() })
+    }
+
+    pub(crate) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    pub(crate) fn versions(&self) -> PathBuf {
+        self.prefix.join("versions")
+    }
+
+    pub(crate) fn current(&self) -> PathBuf {
+        self.prefix.join("current")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.prefix.join("state")
+    }
+
+    pub(crate) fn record(&self) -> PathBuf {
+        self.state().join("record.json")
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.state().join("journal.json")
+    }
+
+    pub(crate) fn committed(&self) -> PathBuf {
+        self.state().join("committed.json")
+    }
+
+    /// Waits until nobody else changes this node, and makes the folder where it is missing; gives what was missing.
+    pub(crate) fn lock(&self, host: &Host) -> Result<(Lock, Vec<PathBuf>)> {
+        let mut made = Vec::new();
+        loop {
+            made.extend(host.make_folders(&self.prefix)?);
+            let path = self.prefix.join(LOCK);
+            let doing = || format!("lock {}", path.display());
+            let file = open(host, &path).map_err(|error| Error::io(doing(), error))?;
+            file.lock().map_err(|error| Error::io(doing(), error))?;
+            // Whoever had it may have removed it, and with it everything of ours.
+            let still = host.found(&path, OFlags::PATH)?.map(File::from);
+            let same = |one: &File, other: &File| -> io::Result<bool> {
+                let (one, other) = (one.metadata()?, other.metadata()?);
+                Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+            };
+            if let Some(still) = still
+                && same(&file, &still).map_err(|error| Error::io(doing(), error))?
+            {
+                return Ok((Lock { _file: file }, made));
+            }
+        }
+    }
+
+    /// Removes the lock, as the last of what is in the folder.
+    pub(crate) fn unlock_for_good(&self, host: &Host, _lock: &Lock) -> Result<()> {
+        host.remove(&self.prefix.join(LOCK))
+    }
+}
+
+/// Nobody else changes the node while this exists; the kernel ends it with the process.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+const LOCK: &str = "lock";
+
+fn open(host: &Host, path: &Path) -> io::Result<File> {
+    host.step()?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+    let file = openat2(host.folder(), path, flags, Mode::from_raw_mode(0o600), ResolveFlags::IN_ROOT)?;
+    Ok(file.into())
+}
