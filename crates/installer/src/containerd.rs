@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::cri::Cri;
+use crate::distribution::{Distribution, Site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::machine::{Machine, Supervisor};
@@ -32,7 +33,7 @@ pub(crate) enum Restart {
 
 /// A node that runs.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct Running {
     host: Host,
     way: Way,
     restart: Restart,
@@ -40,7 +41,7 @@ pub(crate) struct Node {
     patience: Duration,
 }
 
-impl Node {
+impl Running {
     pub(crate) fn new(root: &Path, restart: Restart, patience: Duration) -> Result<Self> {
         let host = Host::open(root)?;
         let way = Way::to(&host)?;
@@ -61,7 +62,7 @@ impl Node {
     }
 }
 
-impl Machine for Node {
+impl Machine for Running {
     fn version_of(&self, program: &Path) -> Result<String> {
         self.run(program, &["--version"]).map(|output| output.trim().to_owned())
     }
@@ -71,7 +72,8 @@ impl Machine for Node {
         self.run(containerd, &["--config", config, "config", "dump"])
     }
 
-    fn supervisor(&self, socket: &Path) -> Result<Supervisor> {
+    fn supervisor(&self, site: &Site) -> Result<Supervisor> {
+        let socket = &site.socket;
         let unit = || -> Result<Option<String>> {
             let server = Cri::connect(&self.host, socket)?.server;
             let server = server.ok_or_else(|| hidden(socket))?;
@@ -82,6 +84,7 @@ impl Machine for Node {
         match self.restart {
             Restart::None => Ok(Supervisor::Nobody),
             Restart::Signal => Ok(Supervisor::Parent),
+            Restart::Auto if site.distribution == Distribution::K0s => Ok(Supervisor::Distribution),
             Restart::Auto | Restart::Systemd => unit()?.map(Supervisor::Unit).ok_or_else(|| {
                 Error::refused(
                     "containerd runs in no unit of systemd's: say --restart signal if whoever started it does so again \
@@ -127,7 +130,7 @@ impl Machine for Node {
     }
 }
 
-impl Node {
+impl Running {
     /// Ends the process that listens, and waits until it has. One that does not listen is being started by its supervisor.
     fn signal(&self, socket: &Path) -> Result<()> {
         let Ok(cri) = Cri::connect(&self.host, socket) else { return Ok(()) };

@@ -107,21 +107,30 @@ impl Host {
         place.sync()
     }
 
+    /// The folders above a path that are not there, the highest first.
+    pub(crate) fn missing_above(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let mut missing = Vec::new();
+        for folder in path.ancestors().skip(1) {
+            if self.has(folder)? {
+                break;
+            }
+            missing.push(folder.to_owned());
+        }
+        missing.reverse();
+        Ok(missing)
+    }
+
     /// Makes a folder and what is missing above it; gives those that were missing, the highest first.
     pub(crate) fn make_folders(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        if folder.parent().is_none() || self.has(folder)? {
-            return Ok(Vec::new());
+        let missing = self.missing_above(&folder.join("any"))?;
+        for folder in &missing {
+            let place = Place::of(self, folder)?;
+            self.step().map_err(|error| place.failed("make", error))?;
+            rustix::fs::mkdirat(&place.folder, &place.name, Mode::from_raw_mode(0o755))
+                .map_err(|error| place.failed("make", error))?;
+            place.sync()?;
         }
-        let place_above = folder.parent().unwrap_or(folder);
-        let mut made = self.make_folders(place_above)?;
-        let place = Place::of(self, folder)?;
-        let doing = || format!("make {}", folder.display());
-        self.step().map_err(|error| Error::io(doing(), error))?;
-        rustix::fs::mkdirat(&place.folder, &place.name, Mode::from_raw_mode(0o755))
-            .map_err(|error| Error::io(doing(), error))?;
-        place.sync()?;
-        made.push(folder.to_owned());
-        Ok(made)
+        Ok(missing)
     }
 
     /// Gives a file or folder another name in the same folder, durably.

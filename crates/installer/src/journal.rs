@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{New, Swap};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
+use crate::machine::Supervisor;
 use crate::store::Store;
 
 /// What is to change on a node.
@@ -17,6 +18,19 @@ pub(crate) struct Change<'a> {
     pub(crate) paths: Vec<(PathBuf, New<'a>)>,
     /// What goes for good once the change holds.
     pub(crate) leavings: Leavings,
+    /// How it reaches containerd, unless containerd need not know.
+    pub(crate) restart: Option<Restarting>,
+}
+
+/// All that it takes to start containerd again, written down for whoever has to undo a change.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Restarting {
+    pub(crate) containerd: PathBuf,
+    pub(crate) config: PathBuf,
+    /// Whether that file is there, so that containerd can be asked about it.
+    pub(crate) has_config: bool,
+    pub(crate) socket: PathBuf,
+    pub(crate) supervisor: Supervisor,
 }
 
 /// What is no longer wanted when a change holds.
@@ -31,9 +45,9 @@ pub(crate) struct Leavings {
 /// What makes a change take effect on a running node, and whether it does.
 pub(crate) trait Effect {
     /// After the change.
-    fn settle(&mut self) -> Result<()>;
-    /// After it was undone. `reached` says whether [`settle`](Self::settle) had begun.
-    fn resettle(&mut self, reached: bool) -> Result<()>;
+    fn settle(&mut self, restart: Option<&Restarting>) -> Result<()>;
+    /// After it was undone, where it may have taken effect.
+    fn resettle(&mut self, restart: Option<&Restarting>) -> Result<()>;
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -42,6 +56,7 @@ struct Entry {
     /// What was not there before, the highest first.
     folders: Vec<PathBuf>,
     leavings: Leavings,
+    restart: Option<Restarting>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -67,9 +82,10 @@ impl Change<'_> {
             Err(error) => return Err(back(error, discard(host, store, &paths, &folders))),
         };
         let applied = swaps.iter().try_for_each(|swap| swap.apply(host));
-        let reached = applied.is_ok();
-        if let Err(error) = applied.and_then(|()| effect.settle()) {
-            let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(reached));
+        // As long as not all is in place, containerd has not been told of anything.
+        let told = self.restart.as_ref().filter(|_| applied.is_ok());
+        if let Err(error) = applied.and_then(|()| effect.settle(told)) {
+            let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(told));
             return Err(back(error, undone.and_then(|()| host.remove(&store.journal()))));
         }
         host.rename(&store.journal(), name(&store.committed()))?;
@@ -78,47 +94,49 @@ impl Change<'_> {
 
     /// The folders that will be made, so that they can go again.
     fn missing_folders(&self, host: &Host) -> Result<Vec<PathBuf>> {
-        let mut missing = Vec::new();
+        let mut missing = std::collections::BTreeSet::new();
         for (path, _) in self.paths.iter().filter(|(_, new)| !matches!(new, New::Absent)) {
-            for folder in path.ancestors().skip(1) {
-                if missing.iter().any(|known| known == folder) || host.has(folder)? {
-                    break;
-                }
-                missing.push(folder.to_owned());
-            }
+            missing.extend(host.missing_above(path)?);
         }
-        missing.sort();
-        Ok(missing)
+        Ok(missing.into_iter().collect())
     }
 
     fn stage(&self, host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<Vec<Swap>> {
-        let entry = |phase, leavings| Entry { phase, folders: folders.to_vec(), leavings };
-        entry(Phase::Staging(paths.to_vec()), Leavings::default()).write(host, store)?;
+        let entry = |phase| {
+            let (leavings, restart) = (self.leavings.clone(), self.restart.clone());
+            Entry { phase, folders: folders.to_vec(), leavings, restart }
+        };
+        entry(Phase::Staging(paths.to_vec())).write(host, store)?;
         folders.iter().try_for_each(|folder| host.make_folders(folder).map(drop))?;
         let staged = self.paths.iter().map(|(path, new)| Swap::stage(host, path, new));
         let swaps = staged.collect::<Result<Vec<_>>>()?;
-        entry(Phase::Applying(swaps.clone()), self.leavings.clone()).write(host, store)?;
+        entry(Phase::Applying(swaps.clone())).write(host, store)?;
         Ok(swaps)
     }
 }
 
-/// Undoes, or tidies up after, what an earlier run was interrupted in.
+/// Undoes, or tidies up after, what an earlier run was interrupted in. `reread` lets containerd know, where something was
+/// undone that it may have read.
 ///
 /// # Errors
 /// [`Broken`](ErrorKind::Broken) where that cannot be done.
-pub(crate) fn recover(host: &Host, store: &Store, effect: &mut dyn Effect) -> Result<Recovery> {
+pub(crate) fn recover(
+    host: &Host,
+    store: &Store,
+    reread: impl FnOnce(&Restarting) -> Result<()>,
+) -> Result<Recovery> {
     if let Some(entry) = Entry::read(host, &store.committed())? {
         let Phase::Applying(swaps) = entry.phase else { return Err(unreadable(&store.committed())) };
         tidy_up(host, store, &swaps, &entry.leavings)?;
         return Ok(Recovery::Finished);
     }
-    let Some(Entry { phase, folders, .. }) = Entry::read(host, &store.journal())? else {
+    let Some(Entry { phase, folders, restart, .. }) = Entry::read(host, &store.journal())? else {
         return Ok(Recovery::Nothing);
     };
     match phase {
         Phase::Staging(paths) => discard(host, store, &paths, &folders)?,
         Phase::Applying(swaps) => {
-            let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(true));
+            let undone = undo(host, &swaps, &folders).and_then(|()| restart.as_ref().map_or(Ok(()), reread));
             undone.map_err(|error| still_broken(&error))?;
             host.remove(&store.journal())?;
         }

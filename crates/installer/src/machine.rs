@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::Site;
 use crate::error::Result;
 use crate::host::Host;
 use crate::store::Store;
@@ -20,7 +21,7 @@ pub(crate) trait Machine: fmt::Debug {
     ///
     /// # Errors
     /// [`Refused`](crate::error::ErrorKind::Refused) where nothing tells.
-    fn supervisor(&self, socket: &Path) -> Result<Supervisor>;
+    fn supervisor(&self, site: &Site) -> Result<Supervisor>;
     /// Starts containerd again, which reads its configuration anew.
     fn restart(&self, socket: &Path, supervisor: &Supervisor) -> Result<()>;
     /// Waits until containerd serves, and `until` is content with the handlers that it has; gives those.

@@ -157,7 +157,8 @@ fn digest_on(host: &Host, path: &Path) -> Result<Option<String>> {
     Ok(Some(format!("sha256:{}", hex(&hashing.hash.finalize()))))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// As it is written in digests.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

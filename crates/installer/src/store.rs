@@ -22,7 +22,18 @@ use crate::host::Host;
 /// Where the releases are put, as the node names it.
 pub(crate) const PREFIX: &str = "/opt/shimmer";
 /// What the shims keep on a node by themselves: compiled code, and the sockets of engines.
-pub(crate) const OF_THE_SHIMS: [&str; 2] = ["/run/shimmer", "/var/lib/shimmer"];
+const OF_THE_SHIMS: [&str; 2] = ["/run/shimmer", "/var/lib/shimmer"];
+
+/// Those of them that are not there: no other shim has made them.
+pub(crate) fn missing_of_the_shims(host: &Host) -> Result<Vec<PathBuf>> {
+    let mut missing = Vec::new();
+    for folder in OF_THE_SHIMS.map(PathBuf::from) {
+        if !host.has(&folder)? {
+            missing.push(folder);
+        }
+    }
+    Ok(missing)
+}
 
 /// The folder of ours on a node.
 #[derive(Clone, Debug)]
@@ -56,6 +67,11 @@ impl Store {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.prefix.join("state")
+    }
+
+    /// Where a configuration lies that is to be tried.
+    pub(crate) fn trial(&self) -> PathBuf {
+        self.state().join("trial")
     }
 
     pub(crate) fn record(&self) -> PathBuf {

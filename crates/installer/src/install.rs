@@ -1,0 +1,320 @@
+//! Installing: everything is prepared and tried beside what is there; then it changes at once, or not at all.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::advice::{self, Advice};
+use crate::check::{self, Dump, Trial, Verdict};
+use crate::config::{self, Runtime, Settings, Wanted, Writing};
+use crate::disk::New;
+use crate::distribution::{Declared, Node, Site};
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
+use crate::journal::{self, Change, Leavings, Restarting};
+use crate::machine::Machine;
+use crate::record::{Facts, Own, Record, Shim};
+use crate::release::{Release, shim_file};
+use crate::schema::Version;
+use crate::settling::{Settling, reread};
+use crate::store::{self, Store};
+use crate::uninstall;
+use crate::usage;
+
+/// What is to be installed, and what is known of the node.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) release: PathBuf,
+    /// Those of the release if none is named.
+    pub(crate) shims: Vec<Shim>,
+    pub(crate) declared: Declared,
+    /// As runc has it, if nothing is said.
+    pub(crate) systemd_cgroup: Option<bool>,
+    /// Whether containerd's settings are mended where they would break something.
+    pub(crate) fix: bool,
+}
+
+/// What an install did.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Installed {
+    pub(crate) release: String,
+    pub(crate) version: String,
+    pub(crate) handlers: Vec<String>,
+    /// The file of containerd's configuration that has them.
+    pub(crate) file: PathBuf,
+    /// Whether anything was changed.
+    pub(crate) changed: bool,
+    /// Who started containerd again, if that was necessary.
+    pub(crate) restarted: Option<String>,
+    /// Whether an earlier run was found half-made.
+    pub(crate) recovered: bool,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Installs, or makes of what is installed what is wanted.
+pub(crate) fn install(host: &Host, store: &Store, machine: &dyn Machine, options: &Options) -> Result<Installed> {
+    let release = Release::open(&options.release)?;
+    let (lock, folders) = store.lock(host)?;
+    let recovery = journal::recover(host, store, |restart| reread(machine, restart, &|_any| true))?;
+    let record = Record::read(host, store)?;
+    let work = Work { host, store, machine, options, release: &release, record: record.as_ref() };
+    let own = store::missing_of_the_shims(host)?;
+    let outcome = work.carry_out(Own { folders, data: own.clone() });
+    if record.is_none() && outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Broken) {
+        // Whatever was put here for the first time is of no use to anybody.
+        uninstall::clear(host, store, &lock, &own, &[])?;
+    }
+    outcome.map(|installed| Installed { recovered: recovery != journal::Recovery::Nothing, ..installed })
+}
+
+struct Work<'a> {
+    host: &'a Host,
+    store: &'a Store,
+    machine: &'a dyn Machine,
+    options: &'a Options,
+    release: &'a Release,
+    record: Option<&'a Record>,
+}
+
+/// What was found out before anything is changed.
+struct Plan {
+    site: Site,
+    shims: Vec<Shim>,
+    wanted: Wanted,
+    writing: Writing,
+    original: Option<Vec<u8>>,
+    warnings: Vec<String>,
+}
+
+impl Work<'_> {
+    fn carry_out(&self, own: Own) -> Result<Installed> {
+        let shims = self.shims()?;
+        let target = self.release.put(self.host, self.store)?;
+        self.try_programs(&target, &shims)?;
+        let plan = self.plan(shims)?;
+        let supervisor = self.machine.supervisor(&plan.site)?;
+        let listed = self.machine.handlers(&plan.site.socket, &|_any| true)?;
+        let now = self.host.read(&plan.writing.written.file)?;
+        let settling = self.settling(&plan);
+        let restarts = now.as_deref() != Some(&plan.writing.content)
+            || !settling.there.iter().all(|(handler, _)| listed.contains(handler))
+            || settling.gone.iter().any(|handler| listed.contains(handler));
+        let restart = Restarting {
+            containerd: plan.site.containerd.clone(),
+            config: plan.site.config.clone(),
+            has_config: true,
+            socket: plan.site.socket.clone(),
+            supervisor,
+        };
+        let record = self.new_record(&plan, &restart, own)?;
+        let changed = restarts || self.record != Some(&record);
+        if changed {
+            self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
+        } else {
+            settling.verify()?;
+        }
+        self.prune()?;
+        Ok(Installed {
+            release: self.release.id().to_owned(),
+            version: self.release.version().to_owned(),
+            handlers: record.handlers(),
+            file: plan.writing.written.file.clone(),
+            changed,
+            restarted: restarts.then(|| restart.supervisor.to_string()),
+            recovered: false,
+            warnings: plan.warnings,
+            notes: self.release.notes().to_vec(),
+        })
+    }
+
+    /// The shims that are asked for, or all.
+    fn shims(&self) -> Result<Vec<Shim>> {
+        let known = self.release.shims();
+        let mut shims = self.options.shims.clone();
+        if shims.is_empty() {
+            shims.extend(known.iter().map(|name| Shim { name: name.clone(), handler: name.clone() }));
+        }
+        if let Some(unknown) = shims.iter().find(|shim| !known.contains(&shim.name)) {
+            let message = format!(
+                "the release has no shim {}: it has {}; name one of those by --shim",
+                unknown.name,
+                known.join(", ")
+            );
+            return Err(Error::refused(message));
+        }
+        let twice = |shim: &&Shim| shims.iter().filter(|other| other.handler == shim.handler).count() > 1;
+        if let Some(shim) = shims.iter().find(twice) {
+            return Err(Error::refused(format!("two shims are to have the handler {}: a handler is one", shim.handler)));
+        }
+        shims.sort();
+        Ok(shims)
+    }
+
+    /// That they run on this node: with its C library and its kind of processor.
+    fn try_programs(&self, target: &Path, shims: &[Shim]) -> Result<()> {
+        for shim in shims {
+            for program in self.release.programs(&shim.name) {
+                self.machine.version_of(&target.join(program)).map_err(|error| {
+                    let message = format!(
+                        "the shim {} does not run on this node: {error}. Leave it out by naming the others with --shim",
+                        shim.name
+                    );
+                    Error::new(ErrorKind::Failed, message)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What will be written, checked by the node's own containerd.
+    fn plan(&self, shims: Vec<Shim>) -> Result<Plan> {
+        let written = self.record.map(|record| &record.written);
+        let now = written.map_or(Ok(None), |written| self.host.read(&written.file))?;
+        let mut warnings = Vec::new();
+        let original = match (self.record, written) {
+            (Some(record), Some(written)) => {
+                let restored = config::restore(now.as_deref(), written, record.original())?;
+                warnings.extend(restored.left);
+                restored.content
+            }
+            _ => None,
+        };
+        let files = Node::new(self.host);
+        let files = match written {
+            Some(written) => files.with(&written.file, original.as_deref()),
+            None => files,
+        };
+        let version = |containerd: &Path| Version::told(&self.machine.version_of(containerd)?);
+        let site = Site::detect(&files, &self.options.declared, &version)?;
+        let original = files.read(site.placement.file())?;
+        let mut plan = Plan {
+            shims,
+            wanted: Wanted::default(),
+            writing: config::write(&site, original.as_deref(), &Wanted::default())?,
+            site,
+            original,
+            warnings,
+        };
+        self.decide(&files, &mut plan)?;
+        Ok(plan)
+    }
+
+    /// Decides what is wanted by what containerd has, and makes sure that it will have exactly that.
+    fn decide(&self, files: &Node<'_>, plan: &mut Plan) -> Result<()> {
+        let before = self.dumps(files, plan)?.0;
+        let systemd = self.options.systemd_cgroup.or_else(|| before.systemd_cgroup());
+        let runtime = |shim: &Shim| Runtime {
+            handler: shim.handler.clone(),
+            shim: shim.name.clone(),
+            path: self.store.current().join(shim_file(&shim.name)),
+            systemd_cgroup: systemd,
+        };
+        let runtimes: Vec<_> = plan.shims.iter().map(runtime).collect();
+        let runtimes = check::missing(&before, &[], &runtimes)?;
+        let wanted = Wanted { runtimes, settings: Settings::default() };
+        let advice = advice::advise(files, &plan.site, &before, &wanted)?;
+        let mended = |advice: &&Advice| self.options.fix && advice.kind == advice::Kind::Transfer;
+        let settings = Settings { local_image_pull: advice.iter().any(|advice| mended(&advice)) };
+        let left = advice.iter().filter(|advice| !mended(advice));
+        plan.warnings.extend(left.map(ToString::to_string));
+        plan.wanted = Wanted { settings, ..wanted };
+        plan.writing = config::write(&plan.site, plan.original.as_deref(), &plan.wanted)?;
+        let (before, after) = self.dumps(files, plan)?;
+        match check::compare(&before, &after, &Wanted::default(), &plan.wanted) {
+            Verdict::Good => Ok(()),
+            Verdict::Bad(differences) => {
+                let told: Vec<_> = differences.iter().map(ToString::to_string).collect();
+                let file = plan.writing.written.file.display();
+                let message = format!(
+                    "with what would be written to {file}, containerd would not have just what is wanted: {}",
+                    told.join("; ")
+                );
+                Err(Error::refused(message))
+            }
+        }
+    }
+
+    /// What containerd makes of its configuration without us, and with what would be written.
+    fn dumps(&self, files: &Node<'_>, plan: &Plan) -> Result<(Dump, Dump)> {
+        let folder = self.store.trial();
+        let trial = Trial::new(files, &plan.site, &plan.writing, &folder)?;
+        self.host.remove_tree(&folder)?;
+        for (file, content) in &trial.files {
+            self.host.make_folders(file.parent().unwrap_or(&folder))?;
+            self.host.write(file, 0o600, &mut content.as_slice())?;
+        }
+        let dump = |config: &Path| -> Result<Dump> {
+            let told = self.machine.dump(&plan.site.containerd, config);
+            Dump::parse(told.map_err(|error| Error::refused(error.to_string()))?.as_bytes())
+        };
+        let dumps = (dump(&trial.before)?, dump(&trial.after)?);
+        self.host.remove_tree(&folder)?;
+        Ok(dumps)
+    }
+
+    fn settling<'a>(&'a self, plan: &'a Plan) -> Settling<'a> {
+        let there = plan.shims.iter().map(|shim| {
+            let runtime = plan.wanted.runtimes.iter().find(|runtime| runtime.handler == shim.handler);
+            (shim.handler.clone(), runtime.and_then(|runtime| runtime.systemd_cgroup).unwrap_or_default())
+        });
+        let there: Vec<_> = there.collect();
+        let before = self.record.map(Record::handlers).unwrap_or_default();
+        let is_gone = |handler: &&String| !there.iter().any(|(there, _)| there == *handler);
+        let gone = before.iter().filter(is_gone).cloned().collect();
+        Settling { machine: self.machine, socket: &plan.site.socket, there, gone, before }
+    }
+
+    fn new_record(&self, plan: &Plan, restart: &Restarting, mut own: Own) -> Result<Record> {
+        match self.record {
+            Some(record) => own = record.own.clone(),
+            None => own.folders.extend(self.host.missing_above(&plan.writing.written.file)?),
+        }
+        let original = plan.original.as_deref().filter(|_| plan.writing.written.existed);
+        Ok(Record::new(Facts {
+            release: self.release.id().to_owned(),
+            version: self.release.version().to_owned(),
+            shims: plan.shims.clone(),
+            written: plan.writing.written.clone(),
+            original: original.map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+            restart: restart.clone(),
+            own,
+        }))
+    }
+
+    fn change(
+        &self,
+        plan: &Plan,
+        record: &Record,
+        mut settling: Settling<'_>,
+        restart: Option<Restarting>,
+    ) -> Result<()> {
+        let version = Path::new("versions").join(self.release.id());
+        let (file, record) = (&plan.writing.written.file, record.bytes()?);
+        let elsewhere = self.elsewhere(file)?;
+        let mut paths = vec![(self.store.current(), New::Link(&version))];
+        if self.host.read(file)?.as_deref() != Some(&plan.writing.content) {
+            paths.push((self.host.resolved(file)?, New::File(&plan.writing.content)));
+        }
+        if let Some((file, content)) = &elsewhere {
+            paths.push((self.host.resolved(file)?, content.as_deref().map_or(New::Absent, New::File)));
+        }
+        paths.push((self.store.record(), New::File(&record)));
+        Change { paths, leavings: Leavings::default(), restart }.carry_out(self.host, self.store, &mut settling)
+    }
+
+    /// What another file has to be, in which our tables were so far.
+    fn elsewhere(&self, file: &Path) -> Result<Option<(PathBuf, Option<Vec<u8>>)>> {
+        let Some(earlier) = self.record.filter(|earlier| earlier.written.file != file) else { return Ok(None) };
+        let now = self.host.read(&earlier.written.file)?;
+        let restored = config::restore(now.as_deref(), &earlier.written, earlier.original())?;
+        Ok(Some((earlier.written.file.clone(), restored.content)))
+    }
+
+    /// Removes versions that no pod was started from.
+    fn prune(&self) -> Result<()> {
+        let users = self.machine.users(self.host, self.store)?;
+        let unused = usage::unused(self.host, self.store, &users, self.release.id())?;
+        unused.iter().try_for_each(|version| self.host.remove_tree(version))
+    }
+}

@@ -1,0 +1,76 @@
+//! TOML as plain values, for questions and comparisons.
+
+use serde_json::{Map, Value};
+use toml_edit::{Document, Item, Table};
+
+/// The values of a text in TOML, without its form. Dates are strings here, and so are numbers that JSON has not.
+pub(crate) fn parse(text: &str) -> Result<Value, String> {
+    let document = Document::parse(text).map_err(|error| error.to_string())?;
+    Ok(table(document.as_table()))
+}
+
+/// What is at the end of a path of keys.
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, key| value.get(key))
+}
+
+fn table(table: &Table) -> Value {
+    Value::Object(table.iter().map(|(key, entry)| (key.to_owned(), item(entry))).collect())
+}
+
+fn item(entry: &Item) -> Value {
+    match entry {
+        Item::None => Value::Null,
+        Item::Value(inner) => plain(inner),
+        Item::Table(inner) => table(inner),
+        Item::ArrayOfTables(tables) => Value::Array(tables.iter().map(table).collect()),
+    }
+}
+
+fn plain(value: &toml_edit::Value) -> Value {
+    use toml_edit::Value as Toml;
+    match value {
+        Toml::String(text) => Value::String(text.value().clone()),
+        Toml::Integer(number) => (*number.value()).into(),
+        Toml::Float(number) => {
+            let number = *number.value();
+            serde_json::Number::from_f64(number)
+                .map_or_else(|| Value::String(number.to_string()), Value::Number)
+        }
+        Toml::Boolean(yes) => Value::Bool(*yes.value()),
+        Toml::Datetime(date) => Value::String(date.value().to_string()),
+        Toml::Array(values) => Value::Array(values.iter().map(plain).collect()),
+        Toml::InlineTable(table) => {
+            let entries: Map<_, _> =
+                table.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect();
+            Value::Object(entries)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgets_the_form_and_keeps_the_values() {
+        let one = parse("a.b = 1\n[t]\nx = { y = [1, 'z'] }\n").unwrap();
+        let other = parse("t = { x = { y = [ 1, \"z\" ] } }\n[a]\nb = 1 # why\n").unwrap();
+        assert_eq!(one, other);
+        assert_eq!(at(&one, &["t", "x", "y"]).unwrap()[1], "z");
+    }
+
+    #[test]
+    fn refuses_deep_nesting_with_an_error_and_not_a_crash() {
+        for text in [
+            "[".repeat(200_000),
+            "x = ".to_owned() + &"[".repeat(200_000),
+            "x = ".to_owned() + &"{a=".repeat(100_000),
+        ] {
+            assert!(parse(&text).is_err());
+        }
+        let dotted = vec!["a"; 100_000].join(".");
+        let _ = parse(&format!("{dotted} = 1"));
+        let _ = parse(&format!("[{dotted}]"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Uninstalling: the node's files become byte for byte what they were, and nothing of ours stays.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::config;
+use crate::disk::New;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::journal::{self, Change, Leavings, Restarting};
+use crate::machine::Machine;
+use crate::record::Record;
+use crate::settling::{Settling, reread};
+use crate::store::{Lock, Store};
+use crate::usage::{self, Pod, User};
+
+/// What an uninstall did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Uninstalled {
+    /// Whether there was anything to be taken away.
+    pub(crate) changed: bool,
+    /// Who started containerd again, if that was necessary.
+    pub(crate) restarted: Option<String>,
+    /// What stays, and why.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The pods that would lose their shim.
+///
+/// # Errors
+/// [`Failed`](crate::error::ErrorKind::Failed) where processes cannot be seen.
+pub(crate) fn pods(host: &Host, store: &Store, machine: &dyn Machine) -> Result<Vec<Pod>> {
+    let users = machine.users(host, store)?;
+    let mut pods: Vec<_> = users.into_iter().filter_map(|user| user.pod).collect();
+    pods.sort();
+    pods.dedup();
+    Ok(pods)
+}
+
+/// Refuses where pods use a shim.
+pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result<()> {
+    let pods = pods(host, store, machine)?;
+    if pods.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
+    let message = format!(
+        "{} of this node still run on the shims: {}. Delete them first, or say --force",
+        counted(pods.len()),
+        names.join(", ")
+    );
+    Err(Error::refused(message))
+}
+
+/// Takes everything away. With `force`, also under the pods that use it.
+pub(crate) fn uninstall(host: &Host, store: &Store, machine: &dyn Machine, force: bool) -> Result<Uninstalled> {
+    if !host.has(store.prefix())? {
+        return Ok(Uninstalled::default());
+    }
+    let (lock, _) = store.lock(host)?;
+    journal::recover(host, store, |restart| reread(machine, restart, &|_any| true))?;
+    if !force {
+        check(host, store, machine)?;
+    }
+    let record = Record::read(host, store)?;
+    let mut uninstalled = match &record {
+        Some(record) => change(host, store, machine, record)?,
+        None => Uninstalled { changed: true, ..Uninstalled::default() },
+    };
+    let users = machine.users(host, store)?;
+    users.iter().filter(|user| user.pod.is_none()).try_for_each(User::end)?;
+    let kept: Vec<_> = users.into_iter().filter(|user| user.pod.is_some()).collect();
+    if !kept.is_empty() {
+        uninstalled.warnings.push(format!(
+            "{} still run on the shims, whose files stay below {} for them: uninstall once more when they are gone",
+            counted(kept.len()),
+            store.versions().display()
+        ));
+    }
+    let own = record.map(|record| record.own).unwrap_or_default();
+    clear(host, store, &lock, &own.data, &kept)?;
+    own.folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
+    Ok(uninstalled)
+}
+
+/// Removes all that is ours and that no pod needs; what has no trace in a record as well.
+pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock, data: &[PathBuf], kept: &[User]) -> Result<()> {
+    for version in usage::unused(host, store, kept, "")? {
+        host.remove_tree(&version)?;
+    }
+    host.remove_tree(&store.state())?;
+    if kept.is_empty() {
+        data.iter().try_for_each(|folder| host.remove_tree(folder))?;
+        host.remove_folder(&store.versions())?;
+        store.unlock_for_good(host, lock)?;
+        host.remove_folder(store.prefix())?;
+    }
+    Ok(())
+}
+
+fn change(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) -> Result<Uninstalled> {
+    let file = &record.written.file;
+    let now = host.read(file)?;
+    let restored = config::restore(now.as_deref(), &record.written, record.original())?;
+    let restarts = now != restored.content;
+    let restart = restarts.then(|| Restarting {
+        has_config: record.restart.config != *file || restored.content.is_some(),
+        ..record.restart.clone()
+    });
+    let mut paths: Vec<(PathBuf, New<'_>)> = Vec::new();
+    if restarts {
+        paths.push((host.resolved(file)?, restored.content.as_deref().map_or(New::Absent, New::File)));
+    }
+    paths.push((store.current(), New::Absent));
+    paths.push((store.record(), New::Absent));
+    let mut settling = Settling {
+        machine,
+        socket: &record.restart.socket,
+        there: Vec::new(),
+        gone: if restored.left.is_empty() { record.handlers() } else { Vec::new() },
+        before: record.handlers(),
+    };
+    let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
+    Change { paths, leavings: Leavings::default(), restart }.carry_out(host, store, &mut settling)?;
+    Ok(Uninstalled { changed: true, restarted, warnings: restored.left })
+}
+
+fn counted(pods: usize) -> String {
+    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
+}
