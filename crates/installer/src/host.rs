@@ -94,11 +94,24 @@ impl Host {
         Ok(names)
     }
 
-    /// Called before each change of the disk: where a test lets the power fail, or the disk be full.
-    #[cfg_attr(not(test), expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests have faults"))]
+    /// Called before each change of the disk that takes room: where a test lets the disk be full.
     pub(crate) fn step(&self) -> io::Result<()> {
-        #[cfg(test)]
-        self.fault.strike()?;
+        self.strike(true)
+    }
+
+    /// Called before each change that takes none: a rename, a removal.
+    pub(crate) fn small_step(&self) -> io::Result<()> {
+        self.strike(false)
+    }
+
+    #[cfg(test)]
+    fn strike(&self, needs_room: bool) -> io::Result<()> {
+        self.fault.strike(needs_room)
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests have faults")]
+    fn strike(&self, _needs_room: bool) -> io::Result<()> {
         Ok(())
     }
 
