@@ -14,6 +14,31 @@ pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, key| value.get(key))
 }
 
+/// Puts a value at the end of a path, and makes the tables on the way.
+pub(crate) fn set(value: &mut Value, path: &[&str], new: Value) {
+    let Some((key, rest)) = path.split_first() else { return *value = new };
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    set(&mut value[*key], rest, new);
+}
+
+/// Takes away what is at the end of a path.
+pub(crate) fn remove(value: &mut Value, path: &[&str]) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let parent = parents.iter().try_fold(value, |value, key| value.get_mut(key));
+    if let Some(parent) = parent.and_then(Value::as_object_mut) {
+        parent.remove(*last);
+    }
+}
+
+/// The value without tables in which there is nothing: a header alone says nothing.
+pub(crate) fn pruned(value: Value) -> Value {
+    let Value::Object(entries) = value else { return value };
+    let entries = entries.into_iter().map(|(key, value)| (key, pruned(value)));
+    Value::Object(entries.filter(|(_, value)| value.as_object().is_none_or(|below| !below.is_empty())).collect())
+}
+
 fn table(table: &Table) -> Value {
     Value::Object(table.iter().map(|(key, entry)| (key.to_owned(), item(entry))).collect())
 }
