@@ -1,5 +1,8 @@
 //! Installing: everything is prepared and tried beside what is there; then it changes at once, or not at all.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;

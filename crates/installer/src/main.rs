@@ -10,6 +10,8 @@ mod disk;
 mod distribution;
 mod error;
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod fault;
 mod host;
 mod install;
