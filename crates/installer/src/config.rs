@@ -109,7 +109,10 @@ pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<
         (Placement::Foreign(_), _) => return Err(foreign(site, wanted)),
         (Placement::Edit(_), Some(now)) => (String::new(), text(file, now)?),
         (Placement::Edit(_), None) => {
-            return Err(Error::refused(format!("{} is gone: look what removed it, and try again", file.display())));
+            return Err(Error::refused(format!(
+                "{} is gone: look what removed it, and try again",
+                file.display()
+            )));
         }
         (_, Some(_)) => {
             return Err(Error::refused(format!(
@@ -170,8 +173,12 @@ pub(crate) fn rendered(site: &Site, text: &str, old: Option<&Written>, new: &Wan
         None => text.to_owned(),
     };
     let entries = tables::entries(new);
-    let insertion =
-        Insertion { schema: site.schema, version: false, entries: &entries, pull: new.settings.local_image_pull };
+    let insertion = Insertion {
+        schema: site.schema,
+        version: false,
+        entries: &entries,
+        pull: new.settings.local_image_pull,
+    };
     insertion.put(&plain).map(|(text, _)| text).map_err(|reason| unfit(site, &insertion, &reason))
 }
 
@@ -185,7 +192,11 @@ impl Written {
                 _ => false,
             })
         };
-        tables::entries(&self.wanted).into_iter().chain(self.runc.clone()).filter(|entry| inserted(&entry.handler)).collect()
+        tables::entries(&self.wanted)
+            .into_iter()
+            .chain(self.runc.clone())
+            .filter(|entry| inserted(&entry.handler))
+            .collect()
     }
 }
 
@@ -218,12 +229,15 @@ fn displaced(site: &Site, value: &Value) -> Option<Entry> {
 /// Whether nothing is in a file of ours but what is there for the rest's sake.
 fn is_only_a_frame(text: &str) -> bool {
     let idle = |line: &str| line.is_empty() || line == tables::NOTE || line == BASE.trim_end();
-    let version = |line: &str| tree::parse(line).is_ok_and(|value| value.as_object().is_some_and(|all| all.keys().eq(["version"])));
+    let version = |line: &str| {
+        tree::parse(line).is_ok_and(|value| value.as_object().is_some_and(|all| all.keys().eq(["version"])))
+    };
     text.lines().map(str::trim).all(|line| idle(line) || version(line))
 }
 
 fn foreign(site: &Site, wanted: &Wanted) -> Error {
-    let tables: String = tables::entries(wanted).iter().map(|entry| tables::text(site.schema, entry, "\n")).collect();
+    let tables: String =
+        tables::entries(wanted).iter().map(|entry| tables::text(site.schema, entry, "\n")).collect();
     Error::refused(format!(
         "{} is a template that this installer has not written, and it does not change what it cannot read: add these lines at \
          its end, restart, and install again\n{tables}",
@@ -232,7 +246,8 @@ fn foreign(site: &Site, wanted: &Wanted) -> Error {
 }
 
 fn unfit(site: &Site, insertion: &Insertion<'_>, reason: &str) -> Error {
-    let tables: String = insertion.entries.iter().map(|entry| tables::text(site.schema, entry, "\n")).collect();
+    let tables: String =
+        insertion.entries.iter().map(|entry| tables::text(site.schema, entry, "\n")).collect();
     Error::refused(format!(
         "the runtimes cannot be added to {}: {reason}. Add what these lines mean by hand, and install again\n{tables}",
         site.placement.file().display()

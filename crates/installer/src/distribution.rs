@@ -1,18 +1,23 @@
 //! Whose containerd a node has, which file configures it, and where our part of that goes.
 
-mod imports;
+pub(crate) mod imports;
 mod places;
 mod presence;
 mod system;
 
+use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::schema::{Schema, Version};
+use crate::tree;
+use places::Place;
 
 /// Who brought the node's containerd.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
@@ -28,6 +33,18 @@ pub(crate) enum Distribution {
     K0s,
     /// MicroK8s, a snap with a containerd inside
     Microk8s,
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Containerd => "containerd",
+            Self::K3s => "k3s",
+            Self::Rke2 => "rke2",
+            Self::K0s => "k0s",
+            Self::Microk8s => "microk8s",
+        })
+    }
 }
 
 /// What the operator has said; what is missing is looked for.
@@ -111,16 +128,256 @@ impl<'a> Node<'a> {
             _ => self.host.read(path),
         }
     }
+
+    /// As `Host::has`.
+    pub(crate) fn has(&self, path: &Path) -> Result<bool> {
+        match self.instead {
+            Some((file, content)) if file == path => Ok(content.is_some()),
+            _ => self.host.has(path),
+        }
+    }
+
+    /// As `Host::names`.
+    pub(crate) fn names(&self, folder: &Path) -> Result<Vec<OsString>> {
+        let mut names = self.host.names(folder)?;
+        if let Some((file, content)) = self.instead
+            && let (Some(parent), Some(name)) = (file.parent(), file.file_name())
+            && parent == folder
+        {
+            names.retain(|other| other != name);
+            names.extend(content.map(|_| name.to_owned()));
+            names.sort();
+        }
+        Ok(names)
+    }
 }
 
 impl Site {
     /// Finds the node's containerd. `version` runs `containerd --version` for a binary of the node's.
+    ///
+    /// # Errors
+    /// Refused wherever it is unclear which containerd is meant, or how to add to its configuration.
     pub(crate) fn detect(
         node: &Node<'_>,
         declared: &Declared,
         version: &dyn Fn(&Path) -> Result<Version>,
     ) -> Result<Self> {
-        let _ = (node, declared, version);
-        Err(Error::refused("not yet"))
+        system::refuse_read_only(node)?;
+        let distribution = presence::decide(node, declared)?;
+        let place = Place::of(distribution, declared.config.as_deref());
+        let containerd = binary(node, &place)?;
+        let version = version(&containerd)?;
+        let config = config(node, &place.config)?;
+        let found = Found { node, distribution, version, config: config.as_ref(), file: &place.config };
+        let schema = found.schema()?;
+        let (placement, rendered) = match distribution {
+            Distribution::Containerd => (found.plain(schema)?, None),
+            Distribution::K3s | Distribution::Rke2 => found.rancher(schema)?,
+            Distribution::K0s => found.k0s(schema)?,
+            Distribution::Microk8s => found.microk8s()?,
+        };
+        let listens = match &rendered {
+            Some(file) => self::config(node, file)?.as_ref().and_then(socket),
+            None => None,
+        };
+        let listens = listens.or_else(|| config.as_ref().and_then(socket));
+        Ok(Self {
+            distribution,
+            configured: config.is_some(),
+            schema,
+            placement,
+            rendered,
+            containerd,
+            version,
+            socket: declared.socket.clone().or(listens).unwrap_or(place.socket),
+            config: place.config,
+        })
     }
+}
+
+/// A node whose distribution is known.
+struct Found<'a> {
+    node: &'a Node<'a>,
+    distribution: Distribution,
+    version: Version,
+    config: Option<&'a Value>,
+    file: &'a Path,
+}
+
+impl Found<'_> {
+    /// The schema of the root, if this containerd reads it.
+    fn schema(&self) -> Result<Schema> {
+        let file = self.file.display();
+        let Some(config) = self.config else { return Ok(self.version.schema()) };
+        let schema = match config.get("version") {
+            Some(Value::Number(number)) => Schema::numbered(number.as_i64().unwrap_or(0), &file.to_string())?,
+            None if config.as_object().is_some_and(|all| all.is_empty()) => self.version.schema(),
+            _ => {
+                return Err(Error::refused(format!(
+                    "{file} says no version, so that containerd takes it for version 1: `containerd config migrate` writes \
+                     it anew"
+                )));
+            }
+        };
+        if schema > self.version.reads() {
+            let (number, version) = (schema.number(), self.version);
+            return Err(Error::refused(format!(
+                "{file} has `version = {number}`, which containerd {version} cannot read"
+            )));
+        }
+        refuse_without_cri(config, self.file)?;
+        Ok(schema)
+    }
+
+    /// A containerd whose root is nobody's but the operator's.
+    fn plain(&self, schema: Schema) -> Result<Placement> {
+        let Some(config) = self.config else { return self.made() };
+        if !self.version.merges() {
+            return Ok(Placement::Edit(imports::effective(self.node, self.file, schema.runtimes())?));
+        }
+        let imports = imports::named(config, self.file)?;
+        let place = imports::drop_in(self.node, &imports)?;
+        Ok(place.map_or_else(|| Placement::Edit(self.file.to_owned()), Placement::DropIn))
+    }
+
+    /// There is no configuration yet.
+    fn made(&self) -> Result<Placement> {
+        let folder = self.file.parent().unwrap_or(Path::new("/")).join("conf.d");
+        let hidden = system::hides_its_config(self.node)? || !self.node.names(&folder)?.is_empty();
+        if hidden {
+            return Err(Error::refused(format!(
+                "there is no {file}, and this containerd has another configuration: write what `containerd config dump` says \
+                 into {file}, have containerd started with it, and install again",
+                file = self.file.display()
+            )));
+        }
+        Ok(Placement::New(self.file.to_owned()))
+    }
+
+    /// k3s and RKE2 write their configuration anew at every start, from a template.
+    fn rancher(&self, schema: Schema) -> Result<(Placement, Option<PathBuf>)> {
+        let Some(config) = self.config else { return Err(self.never_started(self.file)) };
+        let imports = imports::named(config, self.file)?;
+        let place = imports::drop_in(self.node, &imports)?;
+        if let Some(place) = place.filter(|_| self.version.merges()) {
+            return Ok((Placement::DropIn(place), None));
+        }
+        let rendered = Some(self.file.to_owned());
+        let templates =
+            ["config-v3.toml.tmpl", "config.toml.tmpl"].map(|name| self.file.with_file_name(name));
+        for template in &templates {
+            if self.node.has(template)? {
+                return Ok((Placement::Foreign(template.clone()), rendered));
+            }
+        }
+        if self.version < Version::new(1, 7, 3) {
+            return Err(Error::refused(format!(
+                "{} has containerd {}, and before 1.7.3 its templates cannot begin with its own: update it",
+                self.distribution, self.version
+            )));
+        }
+        let [new, old] = templates;
+        Ok((Placement::Template(if schema == Schema::V2 { old } else { new }), rendered))
+    }
+
+    /// k0s reads drop-ins as long as the first line of its file says that it is k0s's.
+    fn k0s(&self, schema: Schema) -> Result<(Placement, Option<PathBuf>)> {
+        let Some(config) = self.config else { return Err(self.never_started(self.file)) };
+        if !self.is_k0s_own()? {
+            return Ok((self.plain(schema)?, None));
+        }
+        let place = self.file.with_file_name("containerd.d").join(imports::NAME);
+        let merged = Path::new("/run/k0s/containerd-cri.toml");
+        if imports::named(config, self.file)?.iter().any(|import| import == merged) {
+            if !self.node.has(merged)? {
+                return Err(self.never_started(merged));
+            }
+            return Ok((Placement::DropIn(place), Some(merged.to_owned())));
+        }
+        if !self.version.merges() {
+            return Err(Error::refused(format!(
+                "{} imports no {}, and containerd {} does not merge drop-ins by itself: update k0s",
+                self.file.display(),
+                merged.display(),
+                self.version
+            )));
+        }
+        Ok((Placement::DropIn(place), None))
+    }
+
+    fn is_k0s_own(&self) -> Result<bool> {
+        let bytes = self.node.read(self.file)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().map(str::trim).find(|line| !line.is_empty()) == Some("# k0s_managed=true"))
+    }
+
+    /// MicroK8s has a template with its own words in it, which it makes a configuration from at every start.
+    fn microk8s(&self) -> Result<(Placement, Option<PathBuf>)> {
+        if self.config.is_none() {
+            return Err(self.never_started(self.file));
+        }
+        let rendered = self.file.with_file_name("containerd.toml");
+        if !self.node.has(&rendered)? {
+            return Err(self.never_started(&rendered));
+        }
+        Ok((Placement::Edit(self.file.to_owned()), Some(rendered)))
+    }
+
+    fn never_started(&self, missing: &Path) -> Error {
+        Error::refused(format!(
+            "there is no {}, which {} writes when it starts: start it once, and install again",
+            missing.display(),
+            self.distribution
+        ))
+    }
+}
+
+/// The values of a configuration; `None` where there is no such file.
+pub(crate) fn config(node: &Node<'_>, file: &Path) -> Result<Option<Value>> {
+    let Some(bytes) = node.read(file)? else { return Ok(None) };
+    let parsed =
+        String::from_utf8(bytes).map_err(|error| error.to_string()).and_then(|text| tree::parse(&text));
+    parsed.map(Some).map_err(|error| {
+        Error::refused(format!(
+            "{} is not TOML, and containerd would not start with it: {error}",
+            file.display()
+        ))
+    })
+}
+
+/// Where a configuration says that containerd listens.
+pub(crate) fn socket(config: &Value) -> Option<PathBuf> {
+    let old = tree::at(config, &["grpc", "address"]);
+    let new = || tree::at(config, &["plugins", "io.containerd.server.v1.grpc", "address"]);
+    let address = old.or_else(new).and_then(Value::as_str)?;
+    let path = Path::new(address.strip_prefix("unix://").unwrap_or(address));
+    path.is_absolute().then(|| path.to_owned())
+}
+
+/// Refuses a containerd that serves no kubelet.
+pub(crate) fn refuse_without_cri(config: &Value, file: &Path) -> Result<()> {
+    let disabled = config.get("disabled_plugins").and_then(Value::as_array);
+    let off = |name: &&Value| name.as_str().is_some_and(|name| CRI.contains(&name));
+    match disabled.and_then(|all| all.iter().find(off)) {
+        None => Ok(()),
+        Some(name) => Err(Error::refused(format!(
+            "{} turns CRI off (disabled_plugins has {name}), so no kubelet uses this containerd: remove it there, or say \
+             which containerd is meant",
+            file.display()
+        ))),
+    }
+}
+
+/// The names by which CRI is turned off.
+const CRI: [&str; 4] =
+    ["cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"];
+
+fn binary(node: &Node<'_>, place: &Place) -> Result<PathBuf> {
+    for file in &place.binaries {
+        if node.has(file)? {
+            return Ok(file.clone());
+        }
+    }
+    let tried: Vec<String> = place.binaries.iter().map(|file| file.display().to_string()).collect();
+    Err(Error::refused(format!("no containerd is at {}: is this the host's root?", tried.join(" or "))))
 }

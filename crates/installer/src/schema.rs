@@ -83,6 +83,11 @@ impl Version {
         if self.major < 2 { Schema::V2 } else { Schema::V3 }
     }
 
+    /// The newest schema that this version reads.
+    pub(crate) fn reads(self) -> Schema {
+        if self >= Self::new(2, 3, 0) { Schema::V4 } else { self.schema() }
+    }
+
     /// Whether a drop-in adds to a plugin's configuration. Before 2.0 it takes the place of the whole plugin's: runc's
     /// options in the root are then lost. Seen with 1.7.24; changed by containerd's pull request 9982.
     pub(crate) fn merges(self) -> bool {

@@ -36,7 +36,9 @@ pub(crate) fn remove(value: &mut Value, path: &[&str]) {
 pub(crate) fn pruned(value: Value) -> Value {
     let Value::Object(entries) = value else { return value };
     let entries = entries.into_iter().map(|(key, value)| (key, pruned(value)));
-    Value::Object(entries.filter(|(_, value)| value.as_object().is_none_or(|below| !below.is_empty())).collect())
+    Value::Object(
+        entries.filter(|(_, value)| value.as_object().is_none_or(|below| !below.is_empty())).collect(),
+    )
 }
 
 fn table(table: &Table) -> Value {

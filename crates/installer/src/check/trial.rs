@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::Writing;
-use crate::distribution::{Node, Site};
+use crate::config::{self, Writing, Written};
+use crate::distribution::{Node, Placement, Site, imports};
 use crate::error::{Error, Result};
+use crate::tree;
 
 /// Files in a folder of our own, and the two configurations to dump: `containerd --config before config dump`, and `after`.
 ///
-/// Both stay right when everything is in place, apart from what a distribution renders: dump `site.config` then as well.
+/// Where `site.rendered` is none, a dump of `site.config` says the same as `after` as soon as everything is in its place; else
+/// only when the distribution has rendered its configuration anew.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Trial {
     /// To be written first: paths below the folder that was given, as the node names them.
@@ -18,9 +20,105 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// What to try for `writing` at `site`; `folder` is a folder of our own on the node, in which nothing else is.
-    pub(crate) fn new(node: &Node<'_>, site: &Site, writing: &Writing, folder: &Path) -> Result<Self> {
-        let _ = (node, site, writing, folder);
-        Err(Error::refused("not yet"))
+    /// What to try for `writing` at `site`; `folder` is a folder of our own on the node, in which nothing else is. `node` is
+    /// the node as it is, with `old` still in it.
+    ///
+    /// The root is tried as a copy whose imports are spelled out, with the candidate where it is going to be: so the order is
+    /// the real one, and a file that is read later and changes our tables is seen.
+    pub(crate) fn new(
+        node: &Node<'_>,
+        site: &Site,
+        writing: &Writing,
+        old: Option<&Written>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let trial = Paths { node, site, folder };
+        match (&site.rendered, &site.placement) {
+            (Some(rendered), _) => trial.rendered(rendered, writing, old),
+            (None, Placement::Edit(file) | Placement::New(file)) if *file == site.config => {
+                trial.root(writing)
+            }
+            _ => trial.imported(writing),
+        }
+    }
+}
+
+struct Paths<'a> {
+    node: &'a Node<'a>,
+    site: &'a Site,
+    folder: &'a Path,
+}
+
+impl Paths<'_> {
+    /// What the distribution has made, with our tables.
+    fn rendered(&self, rendered: &Path, writing: &Writing, old: Option<&Written>) -> Result<Trial> {
+        let text = self.text(rendered)?;
+        let text = config::rendered(self.site, &text, old, &writing.written.wanted)?;
+        let after = self.folder.join("rendered.toml");
+        let files = vec![(after.clone(), self.copied(rendered, &text, None)?.into_bytes())];
+        Ok(Trial { files, before: rendered.to_owned(), after })
+    }
+
+    /// The root itself is written.
+    fn root(&self, writing: &Writing) -> Result<Trial> {
+        let after = self.folder.join("root.toml");
+        let text = String::from_utf8_lossy(&writing.content);
+        let mut files = vec![(after.clone(), self.copied(&self.site.config, &text, None)?.into_bytes())];
+        let before = match self.node.has(&self.site.config)? {
+            true => self.site.config.clone(),
+            false => {
+                let empty = self.folder.join("empty.toml");
+                files
+                    .push((empty.clone(), format!("version = {}\n", self.site.schema.number()).into_bytes()));
+                empty
+            }
+        };
+        Ok(Trial { files, before, after })
+    }
+
+    /// A file is written that the root imports.
+    fn imported(&self, writing: &Writing) -> Result<Trial> {
+        let file = self.site.placement.file();
+        let candidate = self.folder.join("candidate.toml");
+        let after = self.folder.join("root.toml");
+        let text = self.text(&self.site.config)?;
+        let root = self.copied(&self.site.config, &text, Some((file, &candidate)))?;
+        let content = String::from_utf8_lossy(&writing.content);
+        let content = self.copied(file, &content, None)?;
+        let files = vec![(candidate, content.into_bytes()), (after.clone(), root.into_bytes())];
+        Ok(Trial { files, before: self.site.config.clone(), after })
+    }
+
+    /// `text` of `file`, so that it means the same in another folder; `swap` has a file that is read in place of one that is
+    /// imported, or going to be.
+    fn copied(&self, file: &Path, text: &str, swap: Option<(&Path, &Path)>) -> Result<String> {
+        let unclear = |error: String| Error::refused(format!("{} cannot be tried: {error}", file.display()));
+        let value = tree::parse(text).map_err(unclear)?;
+        let named = imports::named(&value, file)?;
+        if named.is_empty() && swap.is_none() {
+            return Ok(text.to_owned());
+        }
+        let mut list = Vec::new();
+        for import in &named {
+            list.extend(imports::files(self.node, import, swap.map(|(file, _)| file))?);
+        }
+        if let Some((placed, candidate)) = swap {
+            let at = list.iter().position(|import| import == placed).ok_or_else(|| {
+                unclear(format!("it does not import {}, in which the runtimes would be", placed.display()))
+            })?;
+            list[at] = candidate.to_owned();
+        }
+        let list: toml_edit::Array =
+            list.iter().map(|import| import.to_string_lossy().into_owned()).collect();
+        let mut document: toml_edit::DocumentMut =
+            text.parse().map_err(|error| unclear(format!("{error}")))?;
+        document["imports"] = toml_edit::value(list);
+        Ok(document.to_string())
+    }
+
+    fn text(&self, file: &Path) -> Result<String> {
+        let bytes = self.node.read(file)?.unwrap_or_default();
+        String::from_utf8(bytes)
+            .map_err(|_| Error::refused(format!("{} is not text in UTF-8", file.display())))
     }
 }

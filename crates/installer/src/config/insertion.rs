@@ -109,7 +109,10 @@ impl Insertion<'_> {
             list = vec![format!("{} = {{ {} }}", toml_edit::Key::new(*key), list.join(", "))];
         }
         let inserted = format!("{comma}{}", list.join(", "));
-        Ok(Put { at: span.start + inner.len(), piece: Piece { part: Part::Inline, inserted, replaced: String::new() } })
+        Ok(Put {
+            at: span.start + inner.len(),
+            piece: Piece { part: Part::Inline, inserted, replaced: String::new() },
+        })
     }
 }
 
@@ -151,7 +154,9 @@ fn inline_table<'a>(root: &'a Item, path: &[&str]) -> Option<(usize, &'a Item)> 
 
 /// Where the setting goes in a table that is there already; `None`: there is none, and it gets one.
 fn setting(text: &str, document: &Document<&str>, newline: &str) -> Result<Option<Put>, String> {
-    let Some(table) = document.as_item().get(PULL[0]).and_then(|plugins| plugins.get(IMAGES)) else { return Ok(None) };
+    let Some(table) = document.as_item().get(PULL[0]).and_then(|plugins| plugins.get(IMAGES)) else {
+        return Ok(None);
+    };
     let unclear = || format!("plugins.{IMAGES} is no table with a header");
     let table = table.as_table().ok_or_else(unclear)?;
     if let Some((key, value)) = table.get_key_value(PULL[2]) {

@@ -58,9 +58,12 @@ impl<'a> Ours<'a> {
             }
         }
         ours.keep_runc(runtimes);
-        let others = before.as_object().is_some_and(|all| all.keys().any(|key| key != "version" && key != "plugins"));
+        let others =
+            before.as_object().is_some_and(|all| all.keys().any(|key| key != "version" && key != "plugins"));
         let piece = |part: &Part| written.pieces.iter().find(|piece| piece.part == *part);
-        if let Some(piece) = piece(&Part::Pull).filter(|_| tree::at(before, &PULL) == Some(&Value::Bool(true))) {
+        if let Some(piece) =
+            piece(&Part::Pull).filter(|_| tree::at(before, &PULL) == Some(&Value::Bool(true)))
+        {
             ours.pull = Some((!piece.replaced.is_empty()).then_some(Value::Bool(false)));
         }
         ours.version = piece(&Part::Version).is_some() && !others && ours.left.is_empty();
@@ -70,8 +73,11 @@ impl<'a> Ours<'a> {
     /// runc's own table was only written since ours would have taken its place: so would anybody's else.
     fn keep_runc(&mut self, runtimes: Option<&Value>) {
         let ours = |handler: &str| self.entries.iter().any(|entry| entry.handler == handler);
-        let others = runtimes.and_then(Value::as_object).is_some_and(|all| all.keys().any(|handler| !ours(handler)));
-        if others && let Some(at) = self.entries.iter().position(|entry| Some(entry) == self.written.runc.as_ref()) {
+        let others =
+            runtimes.and_then(Value::as_object).is_some_and(|all| all.keys().any(|handler| !ours(handler)));
+        if others
+            && let Some(at) = self.entries.iter().position(|entry| Some(entry) == self.written.runc.as_ref())
+        {
             self.entries.remove(at);
             self.left.push(format!(
                 "the runtime runc in {} stays: others have been added, and without it containerd 1 would have no runc",
@@ -83,7 +89,10 @@ impl<'a> Ours<'a> {
     fn expected(&self, mut value: Value) -> Value {
         for entry in &self.entries {
             let runtimes = tables::runtimes(self.written.schema);
-            tree::remove(&mut value, &runtimes.into_iter().chain([entry.handler.as_str()]).collect::<Vec<_>>());
+            tree::remove(
+                &mut value,
+                &runtimes.into_iter().chain([entry.handler.as_str()]).collect::<Vec<_>>(),
+            );
         }
         match &self.pull {
             Some(Some(to)) => tree::set(&mut value, &PULL, to.clone()),
@@ -118,7 +127,8 @@ impl<'a> Ours<'a> {
         }
         let mut swap = None;
         if let Some(to) = &self.pull {
-            let table = PULL[..2].iter().try_fold(document.as_item(), |item, key| item.get(key))?.as_table()?;
+            let table =
+                PULL[..2].iter().try_fold(document.as_item(), |item, key| item.get(key))?.as_table()?;
             let (key, value) = table.get_key_value(PULL[2])?;
             match to {
                 Some(to) => swap = Some((value.span()?, to.to_string())),
@@ -181,7 +191,10 @@ fn cut(text: &str, pieces: &[&Piece]) -> Option<String> {
         let at = at.filter(|_| again.is_none())?;
         let rest = outcome.split_off(at).split_off(piece.inserted.len());
         outcome.push_str(&piece.replaced);
-        let joined = !outcome.is_empty() && !outcome.ends_with('\n') && !rest.is_empty() && !rest.starts_with(['\r', '\n']);
+        let joined = !outcome.is_empty()
+            && !outcome.ends_with('\n')
+            && !rest.is_empty()
+            && !rest.starts_with(['\r', '\n']);
         if piece.part == Part::Note && joined {
             outcome.push_str(super::insertion::newline(&piece.inserted));
         }

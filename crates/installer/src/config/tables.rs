@@ -8,7 +8,8 @@ use super::{Runtime, Wanted};
 use crate::schema::{IMAGES, Schema, Version};
 
 /// The first line of what we write, and no part of any value.
-pub(super) const NOTE: &str = "# Written by shimmer-installer; \"shimmer-installer uninstall\" takes it out again.";
+pub(super) const NOTE: &str =
+    "# Written by shimmer-installer; \"shimmer-installer uninstall\" takes it out again.";
 
 /// The one setting of `Settings`.
 pub(crate) const PULL: [&str; 3] = ["plugins", IMAGES, "use_local_image_pull"];
@@ -97,8 +98,9 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => toml_edit::Value::from(text.as_str()).to_string(),
         Value::Object(entries) => {
-            let entries: Vec<String> =
-                ordered(entries).map(|(key, value)| format!("{} = {}", Key::new(key), plain(value))).collect();
+            let entries: Vec<String> = ordered(entries)
+                .map(|(key, value)| format!("{} = {}", Key::new(key), plain(value)))
+                .collect();
             format!("{{ {} }}", entries.join(", "))
         }
         other => other.to_string(),
