@@ -63,10 +63,12 @@ pub(crate) fn install(host: &Host, store: &Store, machine: &dyn Machine, options
     let record = Record::read(host, store)?;
     let work = Work { host, store, machine, options, release: &release, record: record.as_ref() };
     let own = store::missing_of_the_shims(host)?;
-    let outcome = work.carry_out(Own { folders, data: own.clone() });
+    let outcome = work.carry_out(Own { folders: folders.clone(), data: own.clone() });
     if record.is_none() && outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Broken) {
         // Whatever was put here for the first time is of no use to anybody.
-        uninstall::clear(host, store, &lock, &own, &[])?;
+        own.iter().try_for_each(|folder| host.remove_tree(folder))?;
+        uninstall::clear(host, store, &lock, &[])?;
+        uninstall::remove_folders(host, &folders)?;
     }
     outcome.map(|installed| Installed { recovered: recovery != journal::Recovery::Nothing, ..installed })
 }
@@ -214,7 +216,8 @@ impl Work<'_> {
             systemd_cgroup: systemd,
         };
         let runtimes: Vec<_> = plan.shims.iter().map(runtime).collect();
-        let runtimes = check::missing(&before, &[], &runtimes)?;
+        let old = self.record.map(|record| record.written.wanted.clone()).unwrap_or_default();
+        let runtimes = check::missing(&before, &old.runtimes, &runtimes)?;
         let wanted = Wanted { runtimes, settings: Settings::default() };
         let advice = advice::advise(files, &plan.site, &before, &wanted)?;
         let mended = |advice: &&Advice| self.options.fix && advice.kind == advice::Kind::Transfer;
@@ -224,7 +227,7 @@ impl Work<'_> {
         plan.wanted = Wanted { settings, ..wanted };
         plan.writing = config::write(&plan.site, plan.original.as_deref(), &plan.wanted)?;
         let (before, after) = self.dumps(files, plan)?;
-        match check::compare(&before, &after, &Wanted::default(), &plan.wanted) {
+        match check::compare(&before, &after, &old, &plan.wanted) {
             Verdict::Good => Ok(()),
             Verdict::Bad(differences) => {
                 let told: Vec<_> = differences.iter().map(ToString::to_string).collect();
@@ -238,10 +241,14 @@ impl Work<'_> {
         }
     }
 
-    /// What containerd makes of its configuration without us, and with what would be written.
+    /// What containerd makes of its configuration now, and with what would be written.
     fn dumps(&self, files: &Node<'_>, plan: &Plan) -> Result<(Dump, Dump)> {
         let folder = self.store.trial();
-        let trial = Trial::new(files, &plan.site, &plan.writing, &folder)?;
+        let now = Node::new(self.host);
+        // What was written elsewhere will be gone from there.
+        let old = self.record.map(|record| &record.written).filter(|old| old.file == plan.writing.written.file);
+        let node = if self.record.is_some() && old.is_none() { files } else { &now };
+        let trial = Trial::new(node, &plan.site, &plan.writing, old, &folder)?;
         self.host.remove_tree(&folder)?;
         for (file, content) in &trial.files {
             self.host.make_folders(file.parent().unwrap_or(&folder))?;

@@ -187,8 +187,8 @@ fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
 fn tidy_up(host: &Host, store: &Store, swaps: &[Swap], leavings: &Leavings) -> Result<()> {
     swaps.iter().try_for_each(|swap| swap.finish(host))?;
     leavings.trees.iter().try_for_each(|tree| host.remove_tree(tree))?;
-    host.remove(&store.committed())?;
-    remove_folders(host, &leavings.folders)
+    remove_folders(host, &leavings.folders)?;
+    host.remove(&store.committed())
 }
 
 /// The error to be told when `error` has happened, and putting the node back went like this.

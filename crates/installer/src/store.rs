@@ -86,14 +86,19 @@ impl Store {
         self.state().join("committed.json")
     }
 
-    /// Waits until nobody else changes this node, and makes the folder where it is missing; gives what was missing.
+    /// Waits until nobody else changes this node, and makes the folder where it is missing; gives what was
+    /// missing above it.
     pub(crate) fn lock(&self, host: &Host) -> Result<(Lock, Vec<PathBuf>)> {
         let mut made = Vec::new();
         loop {
             made.extend(host.make_folders(&self.prefix)?);
             let path = self.prefix.join(LOCK);
             let doing = || format!("lock {}", path.display());
-            let file = open(host, &path).map_err(|error| Error::io(doing(), error))?;
+            let opened = open(host, &path);
+            if opened.is_err() {
+                made.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
+            }
+            let file = opened.map_err(|error| Error::io(doing(), error))?;
             file.lock().map_err(|error| Error::io(doing(), error))?;
             // Whoever had it may have removed it, and with it everything of ours.
             let still = host.found(&path, OFlags::PATH)?.map(File::from);
@@ -104,6 +109,8 @@ impl Store {
             if let Some(still) = still
                 && same(&file, &still).map_err(|error| Error::io(doing(), error))?
             {
+                // The folder itself is ours anyhow.
+                made.retain(|folder| *folder != self.prefix);
                 return Ok((Lock { _file: file }, made));
             }
         }

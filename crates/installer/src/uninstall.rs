@@ -63,14 +63,14 @@ pub(crate) fn uninstall(host: &Host, store: &Store, machine: &dyn Machine, force
     if !force {
         check(host, store, machine)?;
     }
+    let (kept, idle): (Vec<_>, Vec<_>) =
+        machine.users(host, store)?.into_iter().partition(|user| user.pod.is_some());
+    idle.iter().try_for_each(User::end)?;
     let record = Record::read(host, store)?;
     let mut uninstalled = match &record {
-        Some(record) => change(host, store, machine, record)?,
+        Some(record) => change(host, store, machine, record, kept.is_empty())?,
         None => Uninstalled { changed: true, ..Uninstalled::default() },
     };
-    let users = machine.users(host, store)?;
-    users.iter().filter(|user| user.pod.is_none()).try_for_each(User::end)?;
-    let kept: Vec<_> = users.into_iter().filter(|user| user.pod.is_some()).collect();
     if !kept.is_empty() {
         uninstalled.warnings.push(format!(
             "{} still run on the shims, whose files stay below {} for them: uninstall once more when they are gone",
@@ -78,20 +78,19 @@ pub(crate) fn uninstall(host: &Host, store: &Store, machine: &dyn Machine, force
             store.versions().display()
         ));
     }
-    let own = record.map(|record| record.own).unwrap_or_default();
-    clear(host, store, &lock, &own.data, &kept)?;
-    own.folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
+    clear(host, store, &lock, &kept)?;
+    let folders = record.map(|record| record.own.folders).unwrap_or_default();
+    remove_folders(host, &folders)?;
     Ok(uninstalled)
 }
 
 /// Removes all that is ours and that no pod needs; what has no trace in a record as well.
-pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock, data: &[PathBuf], kept: &[User]) -> Result<()> {
+pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock, kept: &[User]) -> Result<()> {
     for version in usage::unused(host, store, kept, "")? {
         host.remove_tree(&version)?;
     }
     host.remove_tree(&store.state())?;
     if kept.is_empty() {
-        data.iter().try_for_each(|folder| host.remove_tree(folder))?;
         host.remove_folder(&store.versions())?;
         store.unlock_for_good(host, lock)?;
         host.remove_folder(store.prefix())?;
@@ -99,7 +98,18 @@ pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock, data: &[PathBuf], k
     Ok(())
 }
 
-fn change(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) -> Result<Uninstalled> {
+/// Those that are empty, the lowest first.
+pub(crate) fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
+    folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))
+}
+
+fn change(
+    host: &Host,
+    store: &Store,
+    machine: &dyn Machine,
+    record: &Record,
+    is_idle: bool,
+) -> Result<Uninstalled> {
     let file = &record.written.file;
     let now = host.read(file)?;
     let restored = config::restore(now.as_deref(), &record.written, record.original())?;
@@ -122,7 +132,9 @@ fn change(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) ->
         before: record.handlers(),
     };
     let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
-    Change { paths, leavings: Leavings::default(), restart }.carry_out(host, store, &mut settling)?;
+    let trees = if is_idle { record.own.data.clone() } else { Vec::new() };
+    let leavings = Leavings { trees, folders: record.own.folders.clone() };
+    Change { paths, leavings, restart }.carry_out(host, store, &mut settling)?;
     Ok(Uninstalled { changed: true, restarted, warnings: restored.left })
 }
 

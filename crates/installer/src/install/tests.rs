@@ -59,13 +59,17 @@ fn takes_other_shims_and_other_handlers() {
         let mut options = of(&bed, "1.0.0");
         options.shims = vec![shim("one", "fast")];
         bed.install(&options).expect("it works");
-        assert_eq!(bed.machine.serving.borrow().as_deref(), Some(&["fast".to_owned()][..]));
+        let ours = || {
+            let mut handlers = bed.machine.serving.borrow().clone().expect("it serves");
+            handlers.retain(|handler| handler != "runc");
+            handlers.sort();
+            handlers
+        };
+        assert_eq!(ours(), ["fast"]);
         options.shims = vec![shim("one", "slow"), shim("two", "fast")];
         let installed = bed.install(&options).expect("it works");
         assert_eq!(installed.restarted.as_deref(), Some("whoever started it"));
-        let mut handlers = bed.machine.serving.borrow().clone().expect("it serves");
-        handlers.sort();
-        assert_eq!(handlers, ["fast", "slow"]);
+        assert_eq!(ours(), ["fast", "slow"]);
         options.shims = vec![shim("three", "three")];
         assert_eq!(bed.install(&options).expect_err("no such shim").kind(), ErrorKind::Refused);
         options.shims = vec![shim("one", "same"), shim("two", "same")];
