@@ -66,7 +66,9 @@ impl Host {
     /// The names in a folder, in order; none where there is no such folder.
     pub(crate) fn names(&self, folder: &Path) -> Result<Vec<OsString>> {
         let doing = || format!("list {}", folder.display());
-        let Some(found) = self.found(folder, OFlags::RDONLY | OFlags::DIRECTORY)? else { return Ok(Vec::new()) };
+        let Some(found) = self.found(folder, OFlags::RDONLY | OFlags::DIRECTORY)? else {
+            return Ok(Vec::new());
+        };
         let mut names = Vec::new();
         for entry in Dir::new(found).map_err(|error| Error::io(doing(), error))? {
             let entry = entry.map_err(|error| Error::io(doing(), error))?;
