@@ -46,6 +46,7 @@ impl Server {
                 Ok(Err(kube::Error::Api(status))) if !may_pass(status.code) => {
                     return Err(Denied::new(status.code, doing, &status.message));
                 }
+                Ok(Err(kube::Error::Api(status))) => status.message.clone(),
                 Ok(Err(error)) => chain(&error),
                 Err(_elapsed) => format!("no answer in {PER_CALL:?}"),
             };
