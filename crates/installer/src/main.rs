@@ -3,6 +3,7 @@
 mod advice;
 mod arguments;
 mod check;
+mod cluster;
 mod config;
 mod containerd;
 mod cri;
@@ -23,6 +24,7 @@ mod release;
 mod report;
 mod schema;
 mod settling;
+mod sleep;
 mod status;
 mod store;
 mod tree;
