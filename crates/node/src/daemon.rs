@@ -119,7 +119,7 @@ impl Daemon {
 
     /// The process of containerd, which is the oldest one of its command line: it may be about to execute another program.
     pub(crate) fn containerd(&self) -> Result<Option<Process>> {
-        Ok(self.processes()?.into_iter().find(|process| process.args == self.command))
+        Ok(self.processes()?.into_iter().find(|process| is_containerd(&process.args, &self.command)))
     }
 
     /// Waits until containerd serves and `client` has found it.
@@ -234,6 +234,14 @@ impl Daemon {
     }
 }
 
+/// Whether a command line is containerd's, which was started by `started`. That may be a script, which executes it.
+fn is_containerd(args: &[String], started: &[String]) -> bool {
+    let (Some((program, rest)), Some((_, given))) = (args.split_first(), started.split_first()) else {
+        return false;
+    };
+    args == started || (rest == given && Path::new(program).ends_with("containerd"))
+}
+
 /// The cgroups that keep a node together: its own, in which its containers are as well, and one in there for the rest.
 fn fence(traces: &Traces) -> Result<Fence> {
     let all = Path::new("/sys/fs/cgroup").join(traces.name());
@@ -297,4 +305,25 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
 pub(crate) fn c_string(path: &Path) -> Result<std::ffi::CString> {
     std::ffi::CString::new(path.as_os_str().as_bytes())
         .map_err(|error| Error::io(format!("use the path {}", path.display()), error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_containerd_by_its_command_line_also_where_a_script_executes_it() {
+        let line = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let started = line("/tmp/wrapper --config /tmp/config.toml");
+        for (text, is_it) in [
+            ("/tmp/wrapper --config /tmp/config.toml", true),
+            ("/usr/bin/containerd --config /tmp/config.toml", true),
+            ("/usr/bin/containerd --config /tmp/config.toml config dump", false),
+            ("/usr/bin/containerd-shim-runc-v2 --config /tmp/config.toml", false),
+        ] {
+            assert_eq!(is_containerd(&line(text), &started), is_it, "{text}");
+        }
+        assert!(is_containerd(&line("/usr/bin/containerd"), &line("/tmp/containerd")));
+        assert!(!is_containerd(&[], &started), "a process that has ended");
+    }
 }

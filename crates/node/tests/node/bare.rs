@@ -1,12 +1,14 @@
 //! Bare nodes: a host of their own, and a containerd that comes back, as an installer expects it.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use shimmer_node::{Node, Process, State};
+use tempfile::TempDir;
 
 use crate::{SOON, assert_success, import, running, shell, text};
 
@@ -29,6 +31,14 @@ fn busybox(script: &str) -> Command {
     let mut command = Command::new("/bin/busybox");
     command.args(["sh", "-c", script]);
     command
+}
+
+/// The containerd of all nodes.
+fn containerd_program() -> String {
+    let node = bare();
+    let program = containerd(&node).args.remove(0);
+    node.stop().expect("nothing is left");
+    program
 }
 
 fn containerd(node: &Node) -> Process {
@@ -172,17 +182,40 @@ fn machine() -> BTreeMap<PathBuf, (SystemTime, Vec<u8>)> {
 
 #[test]
 fn says_why_containerd_does_not_start_and_does_not_try_again() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let script =
-        "#!/bin/sh\n[ \"$1\" = --version ] && echo containerd x 2.1.0 && exit\necho on fire >&2\nexit 3\n";
-    for name in ["containerd", "containerd-shim-runc-v2"] {
-        let program = folder.path().join(name);
-        fs::write(&program, script).expect("a script");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
-    }
+    let folder = wrapped("echo on fire >&2; exit 3");
     let error = Node::builder().bare().containerd(folder.path()).start().expect_err("it does not serve");
     assert_eq!(error.to_string().matches("on fire").count(), 1, "{error}");
+}
+
+#[test]
+fn containerd_can_be_kept_from_coming_back_by_what_is_installed() {
+    let folder =
+        wrapped("if [ -e /opt/shimmer-test ]; then echo on fire >&2; exit 3; fi; exec CONTAINERD \"$@\"");
+    let node = Node::builder().bare().containerd(folder.path()).start().expect("a node");
+    let start = node.log_len().expect("a length");
+    execute(&node, "touch /opt/shimmer-test");
+    end_containerd(&node);
+    until("it fails again and again", || {
+        node.log_since(start).expect("the log").matches("on fire").count() > 2
+    });
+    execute(&node, "rm /opt/shimmer-test");
+    node.wait_until_ready().expect("it serves again");
+    assert_success(&node.run(shell(&import(&node), "c", "exit 0")).expect("it runs"));
+    node.stop().expect("nothing is left");
+}
+
+/// A folder with a script that stands in for containerd.
+fn wrapped(script: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (real, program) = (containerd_program(), folder.path().join("containerd"));
+    // Both are of one release.
+    let shim = Path::new(&real).with_file_name("containerd-shim-runc-v2");
+    std::os::unix::fs::symlink(shim, folder.path().join("containerd-shim-runc-v2")).expect("a link");
+    let script = script.replace("CONTAINERD", &real);
+    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && exec {real} --version\n{script}\n");
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its mode");
+    folder
 }
 
 #[test]
