@@ -3,14 +3,15 @@
 //! Its containerd has no handler but runc's, and stands where kubeadm puts it: it reads `/etc/containerd/config.toml`, and
 //! serves at `/run/containerd/containerd.sock`. `/etc` and `/opt` are the machine's below an overlay, so that whatever is
 //! written there is the node's own and goes with it; of the machine's `/etc/containerd` nothing shows. The overlay is in
-//! memory: on some filesystems, another overlay among them, there can be none.
+//! memory: on some filesystems, another overlay among them, there can be none. `/var/lib` is empty, and all else of the
+//! machine's root filesystem but `/tmp` can only be read, so that nobody who tries an installer risks it.
 
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rustix::fs::{Mode, OFlags, XattrFlags, chmod, mkdir, open, setxattr};
-use rustix::mount::{MountFlags, mount, mount_bind};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
 
 use crate::Node;
 use crate::companion;
@@ -107,6 +108,8 @@ impl OwnHost {
     /// Makes it, in a node's mount namespace with a `/run` of its own. Called between fork and exec: it makes system calls
     /// only.
     pub(crate) fn mount(&self) -> rustix::io::Result<()> {
+        // The node's folder is in there.
+        mount_bind_recursive(c"/tmp", c"/tmp")?;
         make_folder(&self.memory)?;
         mount(c"tmpfs", self.memory.as_c_str(), c"tmpfs", MountFlags::empty(), Some(c"mode=755"))?;
         for layer in &self.layers {
@@ -116,7 +119,10 @@ impl OwnHost {
         for folder in [self.run.as_c_str(), c"/run/containerd"] {
             make_folder(folder)?;
         }
-        mount_bind(self.run.as_c_str(), c"/run/containerd")
+        mount_bind(self.run.as_c_str(), c"/run/containerd")?;
+        mount(c"tmpfs", c"/var/lib", c"tmpfs", MountFlags::empty(), Some(c"mode=755"))?;
+        // Of this mount, which the node alone has; its filesystem stays as it is.
+        mount_remount(c"/", MountFlags::BIND | MountFlags::RDONLY, c"")
     }
 }
 

@@ -15,7 +15,7 @@
 //! A node touches nothing of the host's: not `/etc`, not `/run`, not a containerd that runs already, not the code
 //! that shims have compiled for others. It has a folder, a PID namespace and a mount namespace of its own, and one name in every cgroup hierarchy. When its
 //! owner drops it, panics, is interrupted or killed, all of that goes. Processes of the node see the host's
-//! files and network.
+//! files and network; a [bare](NodeBuilder::bare) one has an `/etc` and `/opt` of its own, for installers to be tried on.
 //!
 //! All calls block, so they must not be made from asynchronous code. A node may be used by several threads at
 //! once.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
+use shimmer_node::cri::PodSpec;
 use shimmer_node::{Node, Process, State};
 use tempfile::TempDir;
 
@@ -79,6 +80,10 @@ fn its_containerd_stands_where_kubeadm_puts_it_and_knows_runc_alone() {
     assert_eq!(execute(&node, "test -S /run/containerd/containerd.sock && echo served"), "served\n");
     assert!(root.join("etc/passwd").exists(), "what it does not hide is there");
     assert_success(&node.run(shell(&import(&node), "c", "exit 0")).expect("it runs"));
+    let cri = node.cri().expect("CRI");
+    cri.pod(PodSpec::new("native", "runc")).expect("a pod");
+    let error = cri.pod(PodSpec::new("wasm", "wasmtime")).expect_err("there is no such handler");
+    assert!(error.to_string().contains("wasmtime"), "{error}");
     node.stop().expect("nothing is left");
 }
 
@@ -160,6 +165,9 @@ fn what_is_written_below_etc_and_opt_is_seen_by_that_node_alone() {
         assert!(!Path::new("/").join(path).exists(), "{path} is on the machine");
     }
     assert!(own(&other, CONFIG).exists(), "the other node has its own");
+    execute(&one, "echo one > /var/lib/shimmer-test && test ! -e /var/lib/dpkg");
+    let output = one.execute(busybox("echo one > /usr/shimmer-test")).expect("it is executed");
+    assert!(text(&output.stderr).contains("Read-only file system"), "{output:?}");
     assert_eq!(machine(), before);
     one.stop().expect("nothing is left");
     other.stop().expect("nothing is left");
