@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::Node;
+use crate::bare::Bare;
 use crate::client::LIMIT;
 use crate::cri;
 use crate::daemon::{Daemon, Member, Options};
@@ -56,6 +57,26 @@ impl NodeBuilder {
         self
     }
 
+    /// Makes it a node on which nothing of ours is installed yet, so that an installer can be tried on it as on a machine.
+    ///
+    /// It has no shims, whatever [`shims`](Self::shims) says: its containerd has no handler but runc's. It reads
+    /// `/etc/containerd/config.toml` and serves at `/run/containerd/containerd.sock`, and these are the node's own, as is
+    /// what is written below `/etc` and `/opt`; see [`Node::root`]. Of the machine it can write `/tmp`. Its containerd is started again whenever it ends, as
+    /// systemd does it, also while it refuses its configuration.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.0.bare = Some(Bare { imports: true });
+        self
+    }
+
+    /// The same, with a configuration that imports no other: as it was before containerd 2.2, which imports
+    /// `/etc/containerd/conf.d/*.toml` by default.
+    #[must_use]
+    pub fn bare_without_imports(mut self) -> Self {
+        self.0.bare = Some(Bare { imports: false });
+        self
+    }
+
     /// How long any call to containerd may take, and with it the shim behind it; ten minutes without it.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
@@ -90,6 +111,7 @@ impl Default for NodeBuilder {
             in_memory: false,
             member: None,
             systemd: false,
+            bare: None,
             patience: LIMIT,
         })
     }

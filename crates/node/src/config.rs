@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::bare::Bare;
 use crate::environment::{Environment, Version};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -13,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct Settings<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) folder: &'a Path,
+    /// Where containerd serves, as the node sees it.
+    pub(crate) socket: &'a Path,
     pub(crate) handlers: &'a [String],
     pub(crate) sandbox_image: &'a str,
     pub(crate) bridge: &'a str,
@@ -20,6 +23,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) pods: Option<&'a str>,
     /// Whether systemd makes the cgroups of pods.
     pub(crate) systemd: bool,
+    /// What a bare node's has besides.
+    pub(crate) bare: Option<Bare>,
 }
 
 impl Settings<'_> {
@@ -29,17 +34,21 @@ impl Settings<'_> {
         let (version, plugins) = if modern { (3, self.modern_cri()) } else { (2, self.legacy_cri()) };
         let mut plugins = plugins;
         plugins.insert("io.containerd.internal.v1.opt".into(), json!({ "path": self.below("opt") }));
-        let config = json!({
+        let mut config = json!({
             "version": version,
             "root": self.below("root"),
             "state": self.below("state"),
             "disabled_plugins": UNUSED,
-            "grpc": { "address": self.below(SOCKET) },
+            "grpc": { "address": self.socket },
             "plugins": plugins,
         });
-        toml::to_string(&config).map_err(|error| {
+        if let Some(imports) = self.bare.and_then(Bare::imports) {
+            config["imports"] = json!([imports]);
+        }
+        let text = toml::to_string(&config).map_err(|error| {
             Error::new(ErrorKind::Environment, format!("cannot write containerd's configuration: {error}"))
-        })
+        })?;
+        Ok(if self.bare.is_some() { format!("{HEADING}{text}") } else { text })
     }
 
     /// The text of the CNI network that pods of this node are attached to.
@@ -93,8 +102,9 @@ impl Settings<'_> {
     fn runtimes(&self) -> Value {
         let runtime = |kind: String| {
             let plain = json!({ "runtime_type": kind });
-            let with_systemd = json!({ "runtime_type": kind, "options": { "SystemdCgroup": true } });
-            if self.systemd { with_systemd } else { plain }
+            let chosen = json!({ "runtime_type": kind, "options": { "SystemdCgroup": self.systemd } });
+            // kubeadm's nodes say it in either case.
+            if self.systemd || self.bare.is_some() { chosen } else { plain }
         };
         let mut runtimes = Map::from_iter([("runc".to_owned(), runtime("io.containerd.runc.v2".into()))]);
         for handler in self.handlers {
@@ -112,6 +122,9 @@ impl Settings<'_> {
 pub(crate) const SOCKET: &str = "c.sock";
 /// The folder of CNI networks, below the node's folder.
 pub(crate) const CNI: &str = "cni";
+
+/// A comment, as people write them, which an installer has to leave where it is.
+const HEADING: &str = "# containerd of a private node. This comment is to outlive all that is installed.\n";
 
 /// Snapshotters that nobody here uses and that probe the machine when they start.
 const UNUSED: [&str; 5] = [
@@ -138,6 +151,10 @@ mod tests {
     }
 
     fn config_with(major: u32, minor: u32, systemd: bool) -> toml::Table {
+        text(major, minor, systemd, None).parse().expect("it is TOML")
+    }
+
+    fn text(major: u32, minor: u32, systemd: bool, bare: Option<Bare>) -> String {
         let environment = Environment {
             containerd: "/usr/bin/containerd".into(),
             version: Version { major, minor },
@@ -149,13 +166,15 @@ mod tests {
         let settings = Settings {
             environment: &environment,
             folder: Path::new("/tmp/node"),
+            socket: Path::new("/tmp/node/c.sock"),
             handlers: &handlers,
             sandbox_image: "localhost/pause:1",
             bridge: "bridge0",
             pods: None,
             systemd,
+            bare,
         };
-        settings.containerd().expect("a configuration").parse().expect("it is TOML")
+        settings.containerd().expect("a configuration")
     }
 
     #[test]
@@ -193,6 +212,20 @@ mod tests {
                 };
                 assert_eq!((option(true), option(false)), (Some(true), None), "{handler} under {major}");
             }
+        }
+    }
+
+    #[test]
+    fn a_bare_nodes_has_a_comment_its_imports_and_says_that_systemd_makes_no_cgroups() {
+        for (major, plugin) in [(1, "io.containerd.grpc.v1.cri"), (2, "io.containerd.cri.v1.runtime")] {
+            let text = |imports| text(major, 7, false, Some(Bare { imports }));
+            assert!(text(true).starts_with("# "), "{}", text(true));
+            let with: toml::Table = text(true).parse().expect("it is TOML");
+            let without: toml::Table = text(false).parse().expect("it is TOML");
+            assert_eq!(with["imports"][0].as_str(), Some("/etc/containerd/conf.d/*.toml"));
+            assert!(without.get("imports").is_none(), "{without}");
+            let runc = &with["plugins"][plugin]["containerd"]["runtimes"]["runc"];
+            assert_eq!(runc["options"]["SystemdCgroup"].as_bool(), Some(false));
         }
     }
 

@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::bare::{self, Bare, OwnHost};
 use crate::client::Client;
 use crate::config::{CNI, SOCKET, Settings};
 use crate::environment::{self, Environment, runtime_handlers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guardian::{Fence, Guardian, View};
+use crate::guardian::{Fence, Guardian};
 use crate::process::{self, Process};
 use crate::traces::Traces;
+use crate::view::View;
 
 /// What a daemon is started with.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) member: Option<Member>,
     /// Whether systemd makes the cgroups of pods.
     pub(crate) systemd: bool,
+    /// What a node has besides that is bare.
+    pub(crate) bare: Option<Bare>,
     /// How long containerd may take to answer a call.
     pub(crate) patience: Duration,
 }
@@ -52,9 +56,13 @@ pub(crate) struct Daemon {
     pub(crate) folder: PathBuf,
     pub(crate) traces: Traces,
     pub(crate) version: String,
+    /// Where containerd serves, as this machine sees it.
+    pub(crate) socket: PathBuf,
     /// PATH of the node's programs.
     pub(crate) path: OsString,
     guardian: Guardian,
+    /// containerd's command line.
+    command: Vec<String>,
     systemd: bool,
     log: File,
     restart: Mutex<()>,
@@ -63,7 +71,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts containerd, and returns with a client once it serves.
     pub(crate) fn start(options: &Options) -> Result<(Self, Client)> {
-        let shims = options.shims.as_deref().map(absolute).transpose()?;
+        let shims = options.shims.as_deref().filter(|_| options.bare.is_none()).map(absolute).transpose()?;
         let environment = Environment::detect(options.containerd.as_deref(), shims.as_deref())?;
         if options.systemd {
             environment::require_systemd()?;
@@ -74,36 +82,48 @@ impl Daemon {
             .tempdir_in(PARENT)
             .map_err(|error| Error::io(format!("make a folder in {PARENT}"), error))?;
         let traces = Traces::of(folder.path())?;
+        let socket = folder.path().join(SOCKET);
         let settings = Settings {
             environment: &environment,
             folder: folder.path(),
+            socket: options.bare.map_or(&socket, |_| Path::new(bare::SOCKET)),
             handlers: &handlers,
             sandbox_image: &options.sandbox_image,
             bridge: &traces.bridge(),
             pods: options.member.as_ref().map(|member| member.pods.as_str()),
             systemd: options.systemd,
+            bare: options.bare,
         };
-        write(&folder.path().join(CONFIG), &settings.containerd()?)?;
+        let view = view(options, folder.path(), settings.containerd()?)?;
         write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
-        let mut daemon = Self::spawn(&environment, folder, traces, options)?;
+        let mut daemon = Self::spawn(&environment, folder, traces, view, options)?;
         let client = daemon.ready()?.limited(options.patience);
         daemon.version = client.version()?;
+        // Not before: one that cannot start is to be told of, and not to be tried again.
+        if options.bare.is_some() {
+            let kept = daemon.guardian.keep_containerd();
+            kept.map_err(|error| Error::io("have containerd kept", error))?;
+        }
         Ok((daemon, client))
     }
 
-    /// Kills containerd and starts it again, while shims and containers live on; returns once it serves and
-    /// `client` has found it.
-    pub(crate) fn restart(&self, client: &Client) -> Result<()> {
+    /// Kills containerd and starts it again, while shims and containers live on. It serves some time later.
+    pub(crate) fn restart(&self) -> Result<()> {
         let _one_at_a_time = self.restart.lock().unwrap_or_else(PoisonError::into_inner);
-        let config = self.folder.join(CONFIG);
-        let is_containerd = |process: &Process| process.args.iter().any(|arg| Path::new(arg) == config);
-        let processes = self.processes()?;
-        let containerd = processes.iter().find(|process| is_containerd(process));
-        let containerd = containerd.ok_or_else(|| self.failed("is not there to be restarted"))?;
+        let containerd = self.containerd()?.ok_or_else(|| self.failed("is not there to be restarted"))?;
         self.guardian
             .expect_restart()
             .and_then(|()| Ok(process::kill(containerd.pid)?))
-            .map_err(|error| Error::io("kill containerd", error))?;
+            .map_err(|error| Error::io("kill containerd", error))
+    }
+
+    /// The process of containerd, which is the oldest one of its command line: it may be about to execute another program.
+    pub(crate) fn containerd(&self) -> Result<Option<Process>> {
+        Ok(self.processes()?.into_iter().find(|process| is_containerd(&process.args, &self.command)))
+    }
+
+    /// Waits until containerd serves and `client` has found it.
+    pub(crate) fn wait_until_ready(&self, client: &Client) -> Result<()> {
         self.ready()?;
         // A connection that has broken says so once.
         client.version().or_else(|_broken| client.version()).map(drop)
@@ -150,14 +170,25 @@ impl Daemon {
         self.guardian.stop().map(drop).map_err(|error| Error::io("wait for the node's guardian", error))
     }
 
-    fn spawn(environment: &Environment, folder: TempDir, traces: Traces, options: &Options) -> Result<Self> {
+    fn spawn(
+        environment: &Environment,
+        folder: TempDir,
+        traces: Traces,
+        view: View,
+        options: &Options,
+    ) -> Result<Self> {
         let path = folder.path().join("log");
         let describe = |error| Error::io(format!("open {}", path.display()), error);
         let written = File::options().create(true).append(true).open(&path).map_err(describe)?;
         let log = File::open(&path).map_err(describe)?;
-        let view = view(options, folder.path())?;
         let mut command = Command::new(&environment.containerd);
-        command.arg("--config").arg(folder.path().join(CONFIG)).env_clear().env("PATH", &environment.path);
+        // Without a word, as kubeadm's, a bare node's containerd finds its configuration where all look for it.
+        if options.bare.is_none() {
+            command.arg("--config").arg(folder.path().join(CONFIG));
+        }
+        let line = [command.get_program()].into_iter().chain(command.get_args());
+        let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
+        command.env_clear().env("PATH", &environment.path);
         // containerd hands its environment on to the shims.
         for (variable, own) in shims_environment(folder.path()) {
             let made = DirBuilder::new().mode(0o700).create(&own);
@@ -173,20 +204,21 @@ impl Daemon {
             Error::io(format!("start {containerd} in namespaces of its own"), error)
         })?;
         let (systemd, restart, path) = (options.systemd, Mutex::default(), environment.path.clone());
-        let version = String::new();
-        Ok(Self { folder: folder.keep(), traces, version, path, guardian, systemd, log, restart })
+        let (version, command) = (String::new(), line);
+        let socket = folder.path().join(options.bare.map_or(SOCKET, |_| bare::OUTER_SOCKET));
+        let folder = folder.keep();
+        Ok(Self { folder, traces, version, socket, path, guardian, command, systemd, log, restart })
     }
 
     #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
     fn ready(&self) -> Result<Client> {
-        let socket = self.folder.join(SOCKET);
         let begin = Instant::now();
         loop {
             let ended = self.guardian.ended().map_err(|error| Error::io("look after containerd", error))?;
             if ended.is_some() {
                 return Err(self.failed("ended before it served"));
             }
-            let attempt = Client::connect(&socket).and_then(|client| client.version().map(|_| client));
+            let attempt = Client::connect(&self.socket).and_then(|client| client.version().map(|_| client));
             match attempt {
                 Ok(client) => return Ok(client),
                 Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
@@ -200,6 +232,14 @@ impl Daemon {
         let log = tail.unwrap_or_else(|error| error.to_string());
         Error::new(ErrorKind::Daemon, format!("containerd {what}; its log ends with:\n{log}"))
     }
+}
+
+/// Whether a command line is containerd's, which was started by `started`. That may be a script, which executes it.
+fn is_containerd(args: &[String], started: &[String]) -> bool {
+    let (Some((program, rest)), Some((_, given))) = (args.split_first(), started.split_first()) else {
+        return false;
+    };
+    args == started || (rest == given && Path::new(program).ends_with("containerd"))
 }
 
 /// The cgroups that keep a node together: its own, in which its containers are as well, and one in there for the rest.
@@ -232,9 +272,13 @@ fn absolute(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|error| Error::io(format!("find the shims in {}", folder.display()), error))
 }
 
-/// What the node sees; what is the node's own of it is made below `folder`.
-fn view(options: &Options, folder: &Path) -> Result<View> {
+/// What the node sees, containerd's configuration included; what is the node's own of it is made below `folder`.
+fn view(options: &Options, folder: &Path, config: String) -> Result<View> {
     let mut view = View { network: options.member.is_some(), ..View::default() };
+    match options.bare {
+        Some(_) => view.host = Some(OwnHost::new(folder, config)?),
+        None => write(&folder.join(CONFIG), &config)?,
+    }
     if options.in_memory {
         let root = folder.join("root");
         fs::create_dir(&root).map_err(|error| Error::io(format!("make {}", root.display()), error))?;
@@ -261,4 +305,25 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
 pub(crate) fn c_string(path: &Path) -> Result<std::ffi::CString> {
     std::ffi::CString::new(path.as_os_str().as_bytes())
         .map_err(|error| Error::io(format!("use the path {}", path.display()), error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_containerd_by_its_command_line_also_where_a_script_executes_it() {
+        let line = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let started = line("/tmp/wrapper --config /tmp/config.toml");
+        for (text, is_it) in [
+            ("/tmp/wrapper --config /tmp/config.toml", true),
+            ("/usr/bin/containerd --config /tmp/config.toml", true),
+            ("/usr/bin/containerd --config /tmp/config.toml config dump", false),
+            ("/usr/bin/containerd-shim-runc-v2 --config /tmp/config.toml", false),
+        ] {
+            assert_eq!(is_containerd(&line(text), &started), is_it, "{text}");
+        }
+        assert!(is_containerd(&line("/usr/bin/containerd"), &line("/tmp/containerd")));
+        assert!(!is_containerd(&[], &started), "a process that has ended");
+    }
 }

@@ -19,27 +19,27 @@
 //! children of init and then of the guardian, which waits for the last one.
 //!
 //! containerd may be restarted under its shims: the owner writes a byte into the same pipe before it kills
-//! containerd, and init, which finds that byte, forks a containerd again where it would have ended the node.
+//! containerd, and init, which finds that byte, forks a containerd again where it would have ended the node. On a bare
+//! node, whoever installs something there ends containerd and expects it back, as under systemd: the owner writes another
+//! byte, once, and init starts it again whenever it ends.
 //!
 //! The guardian is forked from a program with threads, so it does not allocate and takes no lock.
 
 use std::ffi::{CStr, CString};
 use std::io::{self, PipeReader, PipeWriter, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, Mode, OFlags, mkdir, open, openat};
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_change,
-    move_mount, open_tree,
-};
+use rustix::fs::{Mode, OFlags, mkdir, open, openat};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, wait, waitpid};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::removal::Estate;
+use crate::view::View;
 
 /// The owner's handle of its guardian: while it exists, the node may live.
 #[derive(Debug)]
@@ -89,7 +89,16 @@ impl Guardian {
 
     /// Lets the next end of containerd be followed by its restart, and not by the node's end.
     pub(crate) fn expect_restart(&self) -> io::Result<()> {
-        self.lifeline.as_ref().map_or(Ok(()), |mut lifeline| lifeline.write_all(&[RESTART]))
+        self.tell(RESTART)
+    }
+
+    /// Lets every end of containerd from now on be followed by its restart.
+    pub(crate) fn keep_containerd(&self) -> io::Result<()> {
+        self.tell(KEEP)
+    }
+
+    fn tell(&self, word: u8) -> io::Result<()> {
+        self.lifeline.as_ref().map_or(Ok(()), |mut lifeline| lifeline.write_all(&[word]))
     }
 
     /// Ends the node and waits until nothing of it is left; fails where something is.
@@ -109,17 +118,6 @@ impl Drop for Guardian {
         // A destructor has nobody to report to; `stop` is for those who want to know.
         let _unreported = self.stop();
     }
-}
-
-/// What the processes of a node see otherwise than the host's do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct View {
-    /// Folders that are empty, and kept in memory.
-    pub(crate) empty: Vec<CString>,
-    /// Files of the node that stand in for the host's: first the node's, then the path where it is seen.
-    pub(crate) files: Vec<(CString, CString)>,
-    /// Whether the node has a network of its own, in which nothing is up at first.
-    pub(crate) network: bool,
 }
 
 struct Plan {
@@ -150,35 +148,12 @@ impl Plan {
         if self.view.network {
             unshare(UnshareFlags::NEWNET)?;
         }
-        self.mount()?;
+        self.view.mount(self.estate.slice.is_some())?;
+        let mut keeps = false;
         while let Some(containerd) = fork()? {
-            self.reap(containerd);
+            self.reap(containerd, &mut keeps);
         }
         Ok(())
-    }
-
-    /// Mounts of the host appear in the node, but none of the node's in the host. `/run` is empty: shims put
-    /// their sockets, runc its state and CRI its network namespaces there, whatever containerd's settings
-    /// say.
-    fn mount(&self) -> rustix::io::Result<()> {
-        mount_change(c"/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
-        mount_change(c"/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?;
-        let quiet = MountFlags::NOSUID | MountFlags::NODEV;
-        let of_systemd = self.estate.slice.is_some();
-        // Both before they are hidden.
-        let kept =
-            if of_systemd { [Some(copy(c"/run/systemd")?), Some(copy(c"/run/dbus")?)] } else { [None, None] };
-        mount(c"proc", c"/proc", c"proc", quiet | MountFlags::NOEXEC, None)?;
-        mount(c"tmpfs", c"/run", c"tmpfs", quiet, Some(c"mode=755"))?;
-        for (place, tree) in [c"/run/systemd", c"/run/dbus"].into_iter().zip(kept) {
-            let Some(tree) = tree else { continue };
-            mkdir(place, Mode::from_raw_mode(0o755))?;
-            move_mount(&tree, c"", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-        }
-        for folder in &self.view.empty {
-            mount(c"tmpfs", folder.as_c_str(), c"tmpfs", MountFlags::empty(), Some(c"mode=700"))?;
-        }
-        self.view.files.iter().try_for_each(|(file, path)| mount_bind(file.as_c_str(), path.as_c_str()))
     }
 
     /// The guardian: waits for the end of the owner or of the node, then ends and removes the node.
@@ -205,12 +180,12 @@ impl Plan {
     }
 
     /// PID 1 of the node: orphans are its children, so it reaps. When containerd ends, so does the node, except
-    /// where the owner has asked for a restart: then this returns.
-    fn reap(&self, containerd: Pid) {
+    /// where it is to be started again: then this returns.
+    fn reap(&self, containerd: Pid, keeps: &mut bool) {
         close_all_but(self.lifeline.as_raw_fd());
         loop {
             match wait(WaitOptions::empty()) {
-                Ok(Some((pid, _))) if pid == containerd && self.wants_restart() => return,
+                Ok(Some((pid, _))) if pid == containerd && self.wants_restart(keeps) => return,
                 Ok(Some((pid, status))) if pid == containerd => exit(status.exit_status().unwrap_or(1)),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(_) => exit(1),
@@ -218,17 +193,42 @@ impl Plan {
         }
     }
 
-    /// Whether the owner has asked for a restart since the last one.
-    fn wants_restart(&self) -> bool {
+    /// Whether the owner wants containerd back that has ended: because it has asked for this restart, or for all. In
+    /// between is a pause, since containerd may end at once and again, for example until somebody has mended its
+    /// configuration. Nobody waits for init but orphans, which can wait to be reaped.
+    fn wants_restart(&self, keeps: &mut bool) -> bool {
+        loop {
+            match self.hear() {
+                Some(RESTART) => return true,
+                Some(_) => *keeps = true,
+                None => break,
+            }
+        }
+        if *keeps {
+            let pause = rustix::thread::Timespec::try_from(PAUSE).unwrap_or_default();
+            let _interrupted = rustix::thread::nanosleep(&pause);
+        }
+        *keeps
+    }
+
+    /// What the owner has told and init has not heard yet, a word at a time.
+    fn hear(&self) -> Option<u8> {
         let mut end = [PollFd::new(&self.lifeline, PollFlags::IN)];
-        let has_asked = poll(&mut end, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+        let has_told = poll(&mut end, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
             && end[0].revents().contains(PollFlags::IN);
-        has_asked && rustix::io::read(&self.lifeline, &mut [0]).is_ok_and(|length| length == 1)
+        let mut word = [0];
+        let is_heard =
+            has_told && rustix::io::read(&self.lifeline, &mut word).is_ok_and(|length| length == 1);
+        is_heard.then_some(word[0])
     }
 }
 
-/// Any byte would do.
+/// Asks for one restart.
 const RESTART: u8 = b'r';
+/// Asks for all.
+const KEEP: u8 = b'k';
+/// Between an end of containerd that nobody has asked for and its next start; systemd waits half as long.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Descriptors of other nodes and of the owner's files must not stay open here, or their ends are never seen.
 fn close_all_but(kept: RawFd) {
@@ -268,13 +268,6 @@ fn join(all: &CStr, own: &CStr) -> rustix::io::Result<()> {
     let cgroup = open(own, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let processes = openat(&cgroup, c"cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(&processes, b"0").map(drop)
-}
-
-/// A mount of the same files, which is nowhere yet.
-fn copy(path: &CStr) -> rustix::io::Result<OwnedFd> {
-    let flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    open_tree(CWD, path, flags)
 }
 
 /// Lets systemd forget a unit, and end what is in it. Where that fails, removing its cgroup will tell.

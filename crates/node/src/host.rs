@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::SOCKET;
 use crate::connection::Connection;
 use crate::daemon::Daemon;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,7 +40,7 @@ impl Host {
 
     pub(crate) fn socket(&self) -> PathBuf {
         match self {
-            Self::Private(daemon) => daemon.folder.join(SOCKET),
+            Self::Private(daemon) => daemon.socket.clone(),
             Self::Foreign(connection) => connection.socket.clone(),
         }
     }

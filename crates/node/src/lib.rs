@@ -15,12 +15,13 @@
 //! A node touches nothing of the host's: not `/etc`, not `/run`, not a containerd that runs already, not the code
 //! that shims have compiled for others. It has a folder, a PID namespace and a mount namespace of its own, and one name in every cgroup hierarchy. When its
 //! owner drops it, panics, is interrupted or killed, all of that goes. Processes of the node see the host's
-//! files and network.
+//! files and network; a [bare](NodeBuilder::bare) one has an `/etc` and `/opt` of its own, for installers to be tried on.
 //!
 //! All calls block, so they must not be made from asynchronous code. A node may be used by several threads at
 //! once.
 
 mod archive;
+mod bare;
 mod builder;
 mod capture;
 mod client;
@@ -58,6 +59,7 @@ mod status;
 mod stdio;
 mod task;
 mod traces;
+mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -235,7 +237,16 @@ impl Node {
     /// # Errors
     /// [`Daemon`](ErrorKind::Daemon) with the end of its log where it does not serve again.
     pub fn restart_containerd(&self) -> Result<()> {
-        self.host.private("containerd is restarted")?.restart(&self.client)?;
+        self.host.private("containerd is restarted")?.restart()?;
+        self.wait_until_ready()
+    }
+
+    /// Waits until containerd serves, CRI and the node's dockerd included, after something in the node has ended it.
+    ///
+    /// # Errors
+    /// [`Daemon`](ErrorKind::Daemon) with the end of its log where it does not serve within a minute.
+    pub fn wait_until_ready(&self) -> Result<()> {
+        self.host.private("containerd is waited for")?.wait_until_ready(&self.client)?;
         Cri::new(Arc::clone(&self.client), PathBuf::new(), None).wait_until_ready()?;
         let docker = self.docker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         docker.map_or(Ok(()), |docker| docker.wait_until_ready())

@@ -18,6 +18,7 @@ pub struct ClusterBuilder {
     cache: Option<PathBuf>,
     nodes: u8,
     shims: Option<PathBuf>,
+    bare: bool,
     runtime: NodeBuilder,
 }
 
@@ -46,6 +47,18 @@ impl ClusterBuilder {
     #[must_use]
     pub fn containerd(self, path: impl Into<PathBuf>) -> Self {
         Self { runtime: self.runtime.containerd(path), ..self }
+    }
+
+    /// Its nodes are [bare](NodeBuilder::bare): they have no shims, and the cluster has no RuntimeClass, not even for runc.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { runtime: self.runtime.bare(), bare: true, ..self }
+    }
+
+    /// The same, with configurations as [`NodeBuilder::bare_without_imports`] has them.
+    #[must_use]
+    pub fn bare_without_imports(self) -> Self {
+        Self { runtime: self.runtime.bare_without_imports(), bare: true, ..self }
     }
 
     /// Starts the cluster; returns when its nodes are ready. `progress` is told what it waits for, in words that may be
@@ -109,6 +122,9 @@ impl ClusterBuilder {
     }
 
     fn handlers(&self) -> Result<Vec<String>> {
+        if self.bare {
+            return Ok(Vec::new());
+        }
         let mut handlers =
             self.shims.as_deref().map(environment::runtime_handlers).transpose()?.unwrap_or_default();
         handlers.push("runc".to_owned());
@@ -118,7 +134,7 @@ impl ClusterBuilder {
 
 impl Default for ClusterBuilder {
     fn default() -> Self {
-        Self { cache: None, nodes: 1, shims: None, runtime: Node::builder() }
+        Self { cache: None, nodes: 1, shims: None, bare: false, runtime: Node::builder() }
     }
 }
 

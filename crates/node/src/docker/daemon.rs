@@ -10,7 +10,6 @@ use serde_json::json;
 use super::Docker;
 use super::api::Api;
 use crate::companion::Companion;
-use crate::config::SOCKET as CONTAINERD;
 use crate::daemon::Daemon;
 use crate::environment::Dockerd;
 use crate::error::{Error, Result};
@@ -22,7 +21,7 @@ pub(crate) fn start(node: &Daemon, limit: Duration) -> Result<Docker> {
     let config = folder.join(CONFIG);
     let write = |error| Error::io(format!("write {}", config.display()), error);
     fs::create_dir(&folder).map_err(write)?;
-    fs::write(&config, settings(&node.folder, node.traces.name())).map_err(write)?;
+    fs::write(&config, settings(&node.folder, &node.socket, node.traces.name())).map_err(write)?;
     let mut command = Command::new(&program.file);
     command.arg("--config-file").arg(&config).env_clear().env("PATH", &program.path);
     let dockerd = Companion::start(node, command, &folder.join(LOG))?;
@@ -31,12 +30,12 @@ pub(crate) fn start(node: &Daemon, limit: Duration) -> Result<Docker> {
 
 /// Everything is below the node's folder, and containers are in the node's cgroup. No bridge and no rule of a firewall
 /// is made, since those would be the machine's.
-fn settings(folder: &Path, cgroup: &str) -> String {
+fn settings(folder: &Path, containerd: &Path, cgroup: &str) -> String {
     let below = |name: &str| folder.join(FOLDER).join(name).display().to_string();
     json!({
         "bridge": "none",
         "cgroup-parent": format!("/{cgroup}"),
-        "containerd": folder.join(CONTAINERD),
+        "containerd": containerd,
         "data-root": below("data"),
         "exec-root": below("exec"),
         "features": { "containerd-snapshotter": true },
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn keeps_everything_below_the_nodes_folder_and_makes_no_network() {
-        let text = settings(Path::new("/tmp/shimmer-1"), "shimmer-1");
+        let text = settings(Path::new("/tmp/shimmer-1"), Path::new("/tmp/shimmer-1/c.sock"), "shimmer-1");
         let settings: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
         for name in ["data-root", "exec-root", "pidfile", "containerd"] {
             assert!(

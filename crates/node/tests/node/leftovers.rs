@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use shimmer_node::{State, Traces};
+use shimmer_node::{Node, State, Traces};
 
 use crate::{SOON, assert_success, import, node, shell};
 
@@ -79,21 +79,30 @@ fn leaves_nothing_after_a_panic() {
 #[test]
 fn leaves_nothing_when_its_owner_is_interrupted_terminated_or_killed() {
     for signal in ["INT", "TERM", "KILL"] {
-        let (mut owner, traces) = owner();
-        assert!(!traces.leftovers().expect("a look").is_empty(), "the node lives before SIG{signal}");
-        let sent = Command::new("/bin/busybox")
-            .args(["kill", &format!("-{signal}"), &owner.id().to_string()])
-            .status();
-        assert!(sent.expect("busybox").success(), "the signal is sent");
-        owner.wait().expect("it ends");
-        traces.wait_until_gone(SOON).unwrap_or_else(|error| panic!("after SIG{signal}: {error}"));
+        signal_an_owner("owns_a_node_until_it_is_killed", signal);
     }
 }
 
-/// This very test program, made to run `owns_a_node_until_it_is_killed` alone.
-fn owner() -> (Child, Traces) {
+#[test]
+fn leaves_nothing_of_a_bare_node_when_its_owner_is_killed() {
+    signal_an_owner("owns_a_bare_node_until_it_is_killed", "KILL");
+}
+
+#[track_caller]
+fn signal_an_owner(test: &str, signal: &str) {
+    let (mut owner, traces) = owner(test);
+    assert!(!traces.leftovers().expect("a look").is_empty(), "the node lives before SIG{signal}");
+    let sent =
+        Command::new("/bin/busybox").args(["kill", &format!("-{signal}"), &owner.id().to_string()]).status();
+    assert!(sent.expect("busybox").success(), "the signal is sent");
+    owner.wait().expect("it ends");
+    traces.wait_until_gone(SOON).unwrap_or_else(|error| panic!("after SIG{signal}: {error}"));
+}
+
+/// This very test program, made to run one test alone, which owns a node.
+fn owner(test: &str) -> (Child, Traces) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "leftovers::owns_a_node_until_it_is_killed", "--nocapture", "--ignored"])
+        .args(["--exact", &format!("leftovers::{test}"), "--nocapture", "--ignored"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("this program starts");
@@ -106,12 +115,21 @@ fn owner() -> (Child, Traces) {
 #[test]
 #[ignore = "it waits to be killed by leaves_nothing_when_its_owner_is_interrupted_terminated_or_killed"]
 fn owns_a_node_until_it_is_killed() {
-    let node = node();
+    wait_to_be_killed(&node());
+}
+
+#[test]
+#[ignore = "it waits to be killed by leaves_nothing_of_a_bare_node_when_its_owner_is_killed"]
+fn owns_a_bare_node_until_it_is_killed() {
+    wait_to_be_killed(&Node::builder().bare().start().expect("a node"));
+}
+
+fn wait_to_be_killed(node: &Node) {
     let container =
-        node.container(shell(&import(&node), "c", "echo up; exec sleep 1000")).expect("a container");
+        node.container(shell(&import(node), "c", "echo up; exec sleep 1000")).expect("a container");
     let mut task = container.create().expect("a task");
     task.start().expect("it starts");
     task.wait_for("up", SOON).expect("it runs");
-    println!("owns {}", node.socket().parent().expect("a folder").display());
+    println!("owns {}", node.compiled().expect("it is private").parent().expect("a folder").display());
     task.wait(Duration::from_secs(600)).expect("somebody kills this process");
 }

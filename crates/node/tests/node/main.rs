@@ -1,6 +1,7 @@
 //! Real nodes, containers on runc, and what is left when they go. Needs root, containerd and runc.
 
 mod archive;
+mod bare;
 mod connection;
 mod container;
 mod daemon;

@@ -1,16 +1,17 @@
 //! A private Kubernetes of two nodes, on runc. Needs root, containerd, runc, the CNI plugins, and Go for the first time;
 //! without Go it is left out, and says so.
 
-#[path = "node/archive.rs"]
+#[path = "../node/archive.rs"]
 #[expect(dead_code, reason = "the tests of the task API use all of it")]
 mod archive;
+mod bare;
 
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use shimmer_node::{Cluster, ErrorKind, Traces};
+use shimmer_node::{Cluster, ClusterBuilder, ErrorKind, Traces};
 
 const SOON: Duration = Duration::from_secs(60);
 const SERVER: &str = r#"{"spec":{"nodeName":"node1","containers":[{"name":"server","image":"IMAGE","imagePullPolicy":"Never",
@@ -18,7 +19,11 @@ const SERVER: &str = r#"{"spec":{"nodeName":"node1","containers":[{"name":"serve
 
 /// Two nodes, or nothing where this machine has no Go.
 fn cluster() -> Option<Cluster> {
-    match Cluster::builder().nodes(2).start(&|_| ()) {
+    start(&Cluster::builder().nodes(2))
+}
+
+fn start(builder: &ClusterBuilder) -> Option<Cluster> {
+    match builder.start(&|_| ()) {
         Ok(cluster) => Some(cluster),
         Err(error) if *error.kind() == ErrorKind::Toolchain => {
             println!("left out: {error}");
