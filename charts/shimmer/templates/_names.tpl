@@ -19,11 +19,11 @@
 {{ include "shimmer.fullname" . }}-retire
 {{- end }}
 
-{{/* The Leases that are the turns, by which nodes are worked on: <fullname>-0 and so on, as the installer names them. */}}
+{{/* The Leases that are the turns by which nodes are worked on, as the installer names them: the first `count` of `root`'s. */}}
 {{- define "shimmer.leases" -}}
 {{- $names := list }}
-{{- range until (int .Values.rollout.maxUnavailable) }}
-{{- $names = append $names (printf "%s-%d" (include "shimmer.fullname" $) .) }}
+{{- range until (int .count) }}
+{{- $names = append $names (printf "%s-%d" (include "shimmer.fullname" $.root) .) }}
 {{- end }}
 {{- toYaml $names }}
 {{- end }}
