@@ -1,9 +1,9 @@
-{{/* The Pod that undoes one node. The job fills in its node, makes its name one of that node, and adds --check or --force. */}}
+{{/* The Pod that undoes one node. The job fills in its node, makes a name of this one for it, and adds --check or --force. */}}
 {{- define "shimmer.leavePod" -}}
 apiVersion: v1
 kind: Pod
 metadata:
-  name: {{ include "shimmer.fullname" . }}-leave
+  name: {{ include "shimmer.fullname" . }}
   namespace: {{ .Release.Namespace }}
   {{- include "shimmer.podMetadata" (dict "root" . "component" "leave") | nindent 2 }}
 spec:
