@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
     process::exit_code(&mut cluster)
 }
 
-/// Builds Kubernetes for the tests, once, by the program that was built for them. Without Go it says so and goes on, and the
+/// Builds Kubernetes and Helm for the tests, once, by the program that was built for them. Without Go it says so and goes on, and the
 /// tests that need it say so, too; in CI that is a failure. Gives whether there is one.
 pub(crate) fn build() -> Result<bool> {
     let mut build = Command::new(cargo::target()?.join("release").join(PROGRAM));
@@ -34,7 +34,7 @@ pub(crate) fn build() -> Result<bool> {
     match status.code() {
         Some(0) => Ok(true),
         Some(NO_GO) if !machine::is_ci() => {
-            println!("what is tested on Kubernetes is left out");
+            println!("what is tested on Kubernetes or by Helm is left out");
             Ok(false)
         }
         _ => Err(format!("`{}` failed: {status}", process::describe(&build)).into()),
@@ -42,7 +42,7 @@ pub(crate) fn build() -> Result<bool> {
 }
 
 const PROGRAM: &str = "shimmer-cluster";
-/// Its exit status where there is no Go to build Kubernetes by.
+/// Its exit status where there is no Go to build them by.
 const NO_GO: i32 = 4;
 
 /// A folder with the shims that users get, and with none that is built for tests and benches.

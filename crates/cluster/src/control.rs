@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use shimmer_node::Cluster;
+use shimmer_node::{Cluster, Helm};
 
 use crate::Up;
 use crate::error::Error;
@@ -45,9 +45,13 @@ pub(crate) fn up(folder: &Path, up: &Up) -> Result<(), Error> {
     Err(Error::Start(why.trim().trim_start_matches("error: ").to_owned()))
 }
 
-/// Builds Kubernetes, unless it is built.
+/// Builds Kubernetes and Helm, unless they are built.
 pub(crate) fn build() -> Result<(), Error> {
+    let cache = shimmer_node::cache()?;
     let built = Cluster::builder().build(&progress);
+    let built = Helm::ALL.iter().fold(built, |built, version| {
+        built.and_then(|()| shimmer_node::helm(*version, &cache, &progress).map(drop))
+    });
     progress("");
     Ok(built?)
 }

@@ -51,7 +51,7 @@ enum Command {
     },
     /// Ends it and removes everything of it
     Down,
-    /// Builds Kubernetes for later, as `up` does the first time
+    /// Builds Kubernetes for later, as `up` does the first time, and Helm, by which the chart is tested
     Build,
     /// What `up` starts
     #[command(hide = true)]

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cluster::Cluster;
 use crate::containerd::{Restart, Running};
 use crate::distribution::{Declared, Distribution};
 use crate::error::Result;
 use crate::host::Host;
 use crate::install::Options;
 use crate::record::Shim;
+use crate::release::Release;
 use crate::store::{PREFIX, Store};
 
 /// Puts the shims on a node, tells its containerd of them, and takes both away again. It needs root.
@@ -43,6 +45,78 @@ pub(crate) enum Command {
     Status(Node),
     /// As `status`, and makes a pod by each handler
     Verify(Node),
+    /// In Kubernetes: waits for the node's turn, installs, and labels the node by what pods find their shim
+    Join {
+        #[command(flatten)]
+        member: Member,
+        #[command(flatten)]
+        install: Install,
+        /// What the leases are called by which nodes take turns
+        #[arg(long, value_name = "NAME")]
+        lease: String,
+        /// How many nodes are changed at once
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        slots: u32,
+    },
+    /// In Kubernetes: removes the labels of the node, and uninstalls
+    Leave {
+        #[command(flatten)]
+        member: Member,
+        #[command(flatten)]
+        node: Node,
+        /// Also under pods that use a shim
+        #[arg(long)]
+        force: bool,
+        /// Only says whether pods use a shim
+        #[arg(long)]
+        check: bool,
+    },
+    /// In Kubernetes: undoes every node by a pod on it, when none of them is needed any more
+    Retire {
+        #[command(flatten)]
+        server: Server,
+        /// The DaemonSet whose pods install
+        #[arg(long, value_name = "NAME")]
+        daemonset: String,
+        /// A Pod as JSON, whose first container does `leave`
+        #[arg(long, value_name = "FILE")]
+        pod_template: PathBuf,
+        /// What the leases are called by which nodes take turns, to be removed
+        #[arg(long, value_name = "NAME")]
+        lease: Option<String>,
+        /// Also under pods that use a shim, and without the nodes that cannot be reached
+        #[arg(long)]
+        force: bool,
+    },
+    /// Waits for SIGTERM, and needs no right for that
+    Sleep,
+}
+
+/// The API server of a cluster.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Server {
+    /// The namespace of pods, leases and the DaemonSet
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+    /// How to reach it from outside of a pod
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// A node as its cluster knows it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Member {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// The node's name
+    #[arg(long = "node", value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+impl Server {
+    pub(crate) fn connect(&self) -> Result<Cluster> {
+        Cluster::connect(self.kubeconfig.as_deref(), &self.namespace)
+    }
 }
 
 /// A node.
@@ -54,6 +128,15 @@ pub(crate) struct Node {
     /// Where everything of ours is put on the node
     #[arg(long, value_name = "DIR", default_value = PREFIX)]
     prefix: PathBuf,
+    /// Whose containerd it is: containerd (kubeadm and the clouds), k3s, rke2, k0s or microk8s
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    distribution: Wish<Distribution>,
+    /// The configuration that containerd is started with; known of each distribution
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The socket of containerd; known of each distribution, or said in its configuration
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
     /// How containerd is started again
     #[arg(long, value_enum, default_value_t)]
     restart: Restart,
@@ -76,18 +159,9 @@ pub(crate) struct Install {
     /// A shim of the release, and the handler that it is to be in containerd; given once for each. All, without this
     #[arg(long = "shim", value_name = "NAME[=HANDLER]")]
     shims: Vec<Shim>,
-    /// Whose containerd it is; found out, unless it is said
-    #[arg(long, value_enum)]
-    distribution: Option<Distribution>,
-    /// The configuration that containerd is started with; known of each distribution
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The socket of containerd; known of each distribution, or said in its configuration
-    #[arg(long, value_name = "FILE")]
-    socket: Option<PathBuf>,
-    /// Whether systemd makes the cgroups of pods; as runc has it, unless it is said
-    #[arg(long, value_name = "BOOL")]
-    systemd_cgroup: Option<bool>,
+    /// Whether systemd makes the cgroups of pods; `auto` does as runc has it
+    #[arg(long, value_name = "auto|true|false", default_value = "auto")]
+    systemd_cgroup: Wish<bool>,
     /// Sets in containerd what would otherwise be warned of
     #[arg(long)]
     fix: bool,
@@ -102,15 +176,52 @@ impl Node {
 }
 
 impl Install {
+    /// What is installed, as it says of itself.
+    pub(crate) fn release(&self) -> Result<Release> {
+        Release::open(&self.release)
+    }
+
     pub(crate) fn options(&self) -> Options {
-        let (config, socket) = (self.config.clone(), self.socket.clone());
+        let (config, socket) = (self.node.config.clone(), self.node.socket.clone());
         Options {
             release: self.release.clone(),
             shims: self.shims.clone(),
-            declared: Declared { distribution: self.distribution, config, socket },
-            systemd_cgroup: self.systemd_cgroup,
+            declared: Declared { distribution: self.node.distribution.0, config, socket },
+            systemd_cgroup: self.systemd_cgroup.0,
             fix: self.fix,
         }
+    }
+}
+
+/// What the operator says, or `auto`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wish<T>(Option<T>);
+
+impl FromStr for Wish<bool> {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(Self(None)),
+            "true" => Ok(Self(Some(true))),
+            "false" => Ok(Self(Some(false))),
+            _ => Err("it is auto, true or false".to_owned()),
+        }
+    }
+}
+
+impl FromStr for Wish<Distribution> {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self(None));
+        }
+        Distribution::from_str(text, false).map(Some).map(Self).map_err(|_unknown| {
+            let names = Distribution::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<_> = names.map(|value| value.get_name().to_owned()).collect();
+            format!("it is auto, {}", names.join(", "))
+        })
     }
 }
 

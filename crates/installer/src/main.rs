@@ -31,13 +31,16 @@ mod tree;
 mod uninstall;
 mod usage;
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
-use crate::error::Result;
+use crate::arguments::{Arguments, Command, Install, Node};
+use crate::cluster::{Join, Retirement, Slots};
+use crate::error::{Error, Result};
+use crate::install::Installed;
 
 fn main() -> ExitCode {
     match run(&Arguments::parse().command) {
@@ -52,16 +55,8 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<()> {
     match command {
-        Command::Install(arguments) => {
-            let (host, store, machine) = arguments.node.open()?;
-            let installed = install::install(&host, &store, &machine, &arguments.options())?;
-            report::installed(&installed, arguments.node.json)
-        }
-        Command::Uninstall { node, force } => {
-            let (host, store, machine) = node.open()?;
-            let uninstalled = uninstall::uninstall(&host, &store, &machine, *force)?;
-            report::uninstalled(&uninstalled, node.json)
-        }
+        Command::Install(arguments) => install(arguments).map(drop),
+        Command::Uninstall { node, force } => uninstall(node, *force),
         Command::Status(node) => {
             let (host, store, machine) = node.open()?;
             report::status(&status::status(&host, &store, &machine)?, node.json)
@@ -70,5 +65,39 @@ fn run(command: &Command) -> Result<()> {
             let (host, store, machine) = node.open()?;
             report::status(&status::verify(&host, &store, &machine)?, node.json)
         }
+        Command::Join { member, install: arguments, lease, slots } => {
+            let node = &member.name;
+            let slots = Slots { node, lease, count: *slots, duration: cluster::DURATION };
+            let release = arguments.release()?;
+            let join = Join { slots, release: release.version() };
+            cluster::join(&member.server.connect()?, &join, || Ok(install(arguments)?.handlers))
+        }
+        Command::Leave { node, check: true, .. } => {
+            let (host, store, machine) = node.open()?;
+            uninstall::check(&host, &store, &machine)
+        }
+        Command::Leave { member, node, force, check: false } => {
+            cluster::leave(&member.server.connect()?, &member.name, || uninstall(node, *force))
+        }
+        Command::Retire { server, daemonset, pod_template, lease, force } => {
+            let template = fs::read(pod_template)
+                .map_err(|error| Error::io(format!("read {}", pod_template.display()), error))?;
+            let (template, lease, force) = (&*template, lease.as_deref(), *force);
+            cluster::retire(&server.connect()?, &Retirement { daemonset, template, lease, force })
+        }
+        Command::Sleep => sleep::sleep(),
     }
+}
+
+fn install(arguments: &Install) -> Result<Installed> {
+    let (host, store, machine) = arguments.node.open()?;
+    let installed = install::install(&host, &store, &machine, &arguments.options())?;
+    report::installed(&installed, arguments.node.json)?;
+    Ok(installed)
+}
+
+fn uninstall(node: &Node, force: bool) -> Result<()> {
+    let (host, store, machine) = node.open()?;
+    let uninstalled = uninstall::uninstall(&host, &store, &machine, force)?;
+    report::uninstalled(&uninstalled, node.json)
 }

@@ -21,7 +21,6 @@ mod cgroups;
 mod control;
 mod dns;
 mod gate;
-mod go;
 mod member;
 mod network;
 mod programs;

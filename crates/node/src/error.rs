@@ -57,7 +57,7 @@ pub enum ErrorKind {
     Spec,
     /// Something awaited did not happen in time.
     Timeout,
-    /// This machine lacks what builds Kubernetes; the message says what and how to get it.
+    /// This machine lacks what builds Kubernetes or Helm; the message says what and how to get it.
     Toolchain,
 }
 

@@ -33,10 +33,13 @@ pub(crate) fn parts(tree: &Tree) -> Vec<String> {
         if tree.text(&format!("shims/{engine}/Cargo.toml")).is_none() {
             breaches.push(format!("shims/{engine}: the engine {engine} has no shim"));
         }
-        let words = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == engine);
-        if tree.text(VALUES).is_some_and(|values| !values.lines().any(|line| words(without_comment(line)))) {
+        let names = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == engine);
+        if tree.text(VALUES).is_some_and(|values| !values.lines().any(|line| names(without_comment(line)))) {
             breaches.push(format!("{VALUES}: the engine {engine} has no entry"));
         }
+        // Which engines there are is said by the values alone, so that a new one changes no template.
+        let templates = tree.files().filter(|(path, text)| path.starts_with(TEMPLATES) && names(text));
+        breaches.extend(templates.map(|(path, _)| format!("{path}: it names the engine {engine}")));
     }
     breaches
 }
@@ -95,6 +98,7 @@ pub(crate) fn mains(tree: &Tree) -> Vec<String> {
 }
 
 const VALUES: &str = "charts/shimmer/values.yaml";
+const TEMPLATES: &str = "charts/shimmer/templates/";
 const LONGEST: usize = 15;
 const HERE: &str = "xtask/src/tidy/engines.rs";
 
@@ -227,6 +231,15 @@ mod tests {
         assert_eq!(breaches.len(), 3, "{breaches:?}");
         for (breach, place) in breaches.iter().zip(["crates/slow:", "shims/slow:", VALUES]) {
             assert!(breach.starts_with(place), "{breach}");
+        }
+    }
+
+    #[test]
+    fn no_template_of_the_chart_names_an_engine() {
+        let values = (VALUES, "shims:\n  - name: fast\n");
+        for (text, breaches) in [("{{ range .Values.shims }} faster", 0), ("{{/* fast */}}", 1)] {
+            let found = with(&[values, ("charts/shimmer/templates/a/b.yaml", text)]);
+            assert_eq!(found.len(), breaches, "{found:?}");
         }
     }
 

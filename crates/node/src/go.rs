@@ -1,15 +1,19 @@
-//! The Go that builds Kubernetes.
+//! Go, and the programs that are built by it from modules beside this crate.
+
+mod module;
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+pub(crate) use self::module::{Module, Program, Progress};
+
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Go, in a version that can build Kubernetes.
-pub(crate) fn find() -> Result<PathBuf> {
+/// Go, in a version that can build `what`.
+fn find(what: &str) -> Result<PathBuf> {
     let go = environment::program_or_in("go", FOLDERS);
-    let absent = "Kubernetes is built from its Go module once, which takes Go 1.26 or newer";
+    let absent = format!("{what} is built from its Go module once, which takes Go 1.26 or newer");
     let install = "install it from Go's own site, or a package of that version, and put it into PATH";
     let Some(go) = go else {
         return Err(Error::new(ErrorKind::Toolchain, format!("{absent}, and there is none: {install}")));
@@ -24,7 +28,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     Err(Error::new(ErrorKind::Toolchain, message))
 }
 
-/// Whether `go1.26.8` or the like can build Kubernetes.
+/// Whether `go1.26.8` or the like can build what the modules ask for.
 fn is_new_enough(version: &str) -> bool {
     let mut numbers = version.trim_start_matches("go").split(['.', 'r', '-']);
     let mut number = || numbers.next()?.parse::<u32>().ok();
@@ -39,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_versions_of_go_that_build_kubernetes() {
+    fn knows_the_versions_of_go_that_build_the_modules() {
         for version in ["go1.26.0", "go1.26.8", "go1.27rc1", "go1.30", "go2.0"] {
             assert!(is_new_enough(version), "{version}");
         }
