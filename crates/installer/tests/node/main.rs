@@ -1,0 +1,228 @@
+//! The installer by hand, on a node with a containerd of its own: pods by every handler, upgrades under running pods, and
+//! what happens when something is broken. Needs root, containerd, runc and the CNI plugins.
+
+mod release;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use shimmer_node::cri::{Cri, CriContainerSpec, Pod, PodSpec};
+use shimmer_node::{Image, Node};
+use shimmer_oci::{Archive, Platform, Rootfs};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A node, and what is used on it.
+struct Bench {
+    node: Node,
+    cri: Cri,
+    image: Image,
+    releases: TempDir,
+    before: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Bench {
+    fn new(node: Node) -> Self {
+        let cri = node.cri().expect("its CRI");
+        // Below /tmp, which nodes see as well.
+        let releases = tempfile::tempdir_in("/tmp").expect("a folder");
+        let archive = releases.path().join("hello.tar");
+        let image = Rootfs::new(Platform::host()).file("/hello.wat", 0o644, HELLO).file("/wait.wat", 0o644, WAIT);
+        let image = image.build().expect("an image");
+        let file = fs::File::create(&archive).expect("it is ours");
+        Archive::default().image("localhost/hello:1", image).write(file).expect("it is written");
+        let image = node.import(&archive).expect("it is imported").remove(0);
+        let before = files(&node);
+        Self { node, cri, image, releases, before }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut installer = Command::new(env!("CARGO_BIN_EXE_shimmer-installer"));
+        installer.args(arguments).args(["--host-root", "/", "--restart", "signal", "--json"]);
+        self.node.execute(installer).expect("it is executed")
+    }
+
+    fn install(&self, release: &Path) -> Output {
+        self.run(&["install", "--timeout", "30", "--release", release.to_str().expect("a path")])
+    }
+
+    /// What it says when it has done what it was told.
+    #[track_caller]
+    fn does(&self, output: &Output) -> Value {
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{}: {stdout}{stderr}{}", output.status, self.log());
+        serde_json::from_str(&stdout).expect("it speaks JSON")
+    }
+
+    /// What it says when it has not.
+    #[track_caller]
+    fn fails(output: &Output, status: i32) -> String {
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "{stdout}{stderr}");
+        stderr
+    }
+
+    fn log(&self) -> String {
+        let log = self.node.log().unwrap_or_default();
+        let tail: Vec<_> = log.lines().rev().take(20).collect();
+        tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    fn pod(&self, handler: &str) -> Pod {
+        self.cri.pod(PodSpec::new(format!("by-{handler}"), handler)).expect("a pod")
+    }
+
+    /// Runs a program of WebAssembly to its end in a new pod.
+    #[track_caller]
+    fn says_hello(&self, handler: &str) {
+        let pod = self.pod(handler);
+        let spec = CriContainerSpec::new("hello", &self.image).command(["/hello.wat"]);
+        let container = pod.container(spec).expect("a container");
+        container.start().expect("it starts");
+        let ended = container.wait(SOON).expect("it ends");
+        assert_eq!((ended.code, text(&container.log().expect("a log").stdout)), (0, "hello\n".to_owned()), "{handler}");
+        container.delete().expect("it is deleted");
+        pod.delete().expect("it is deleted");
+    }
+
+    fn containerd(&self) -> u32 {
+        self.node.containerd().expect("a look").expect("it runs").pid
+    }
+
+    fn versions(&self) -> usize {
+        fs::read_dir(self.node.root().expect("it lives").join("opt/shimmer/versions")).expect("a folder").count()
+    }
+}
+
+/// The node's configuration and all of its /opt.
+fn files(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
+    let root = node.root().expect("it lives");
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.join("etc/containerd"), root.join("opt")];
+    while let Some(folder) = folders.pop() {
+        found.insert(folder.clone(), Vec::new());
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_symlink() {
+                found.insert(path.clone(), fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes());
+            } else if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(&path).expect("it can be read"));
+            }
+        }
+    }
+    found
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Prints a line.
+const HELLO: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "hello\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 16))
+    (i32.store (i32.const 4) (i32.const 6))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// Runs until it is ended.
+const WAIT: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+
+#[test]
+fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
+    let bench = Bench::new(Node::builder().bare().start().expect("a node"));
+    let (one, two) = (release::good(bench.releases.path(), "1.0.0"), release::good(bench.releases.path(), "1.1.0"));
+    let installed = bench.does(&bench.install(&one));
+    assert_eq!(installed["handlers"], serde_json::json!(release::engines()));
+    assert_eq!(installed["restarted"], "whoever started it");
+    for engine in release::engines() {
+        bench.says_hello(&engine);
+    }
+    let containerd = bench.containerd();
+    let again = bench.does(&bench.install(&one));
+    assert_eq!((&again["changed"], bench.containerd()), (&Value::Bool(false), containerd), "{again}");
+
+    let pod = bench.pod("wasmtime");
+    let container = pod.container(CriContainerSpec::new("wait", &bench.image).command(["/wait.wat"]));
+    let container = container.expect("a container");
+    container.start().expect("it starts");
+    let upgraded = bench.does(&bench.install(&two));
+    assert_eq!((&upgraded["version"], &upgraded["restarted"]), (&"1.1.0".into(), &Value::Null), "{upgraded}");
+    assert_eq!((bench.containerd(), bench.versions()), (containerd, 2), "the pod's version stays");
+    bench.says_hello("wasmtime");
+    let status = bench.does(&bench.run(&["status"]));
+    assert_eq!((&status["pods"][0]["name"], &status["faults"]), (&"by-wasmtime".into(), &serde_json::json!([])), "{status}");
+    let refused = Bench::fails(&bench.run(&["uninstall"]), 3);
+    assert!(refused.contains("by-wasmtime") && refused.contains("--force"), "{refused}");
+    bench.does(&bench.run(&["verify"]));
+    container.stop(Duration::ZERO).expect("it is stopped");
+    container.delete().expect("it is deleted");
+    pod.delete().expect("it is deleted");
+    bench.does(&bench.install(&one));
+    assert_eq!(bench.versions(), 1, "nobody uses the other one any more");
+
+    let uninstalled = bench.does(&bench.run(&["uninstall"]));
+    assert_eq!(uninstalled["restarted"], "whoever started it");
+    assert_eq!(files(&bench.node), bench.before);
+    bench.cri.pod(PodSpec::new("after", "wasmtime")).expect_err("there is no such handler any more");
+    assert!(Bench::fails(&bench.run(&["status"]), 5).contains("nothing"), "it is not installed");
+    bench.node.stop().expect("nothing is left");
+}
+
+#[test]
+fn puts_a_node_back_on_which_a_release_makes_no_pod() {
+    let bench = Bench::new(Node::builder().bare_without_imports().start().expect("a node"));
+    let broken = release::broken(bench.releases.path(), "2.0.0");
+    let told = Bench::fails(&bench.install(&broken), 1);
+    assert!(told.contains("cannot make a pod") && told.contains("it is broken"), "{told}");
+    assert_eq!(files(&bench.node), bench.before, "as before the first install");
+    bench.does(&bench.install(&release::good(bench.releases.path(), "1.0.0")));
+    bench.says_hello("wasmer");
+    Bench::fails(&bench.install(&broken), 1);
+    bench.says_hello("wasmer");
+    assert_eq!(bench.does(&bench.run(&["status"]))["version"], "1.0.0");
+    bench.does(&bench.run(&["uninstall"]));
+    assert_eq!(files(&bench.node), bench.before);
+    bench.node.stop().expect("nothing is left");
+}
+
+#[test]
+fn puts_a_node_back_on_which_containerd_does_not_return() {
+    let folder = tempfile::tempdir_in("/tmp").expect("a folder");
+    let bench = Bench::new(Node::builder().bare().containerd(moody(folder.path())).start().expect("a node"));
+    let told = Bench::fails(&bench.install(&release::good(bench.releases.path(), "1.0.0")), 1);
+    assert!(told.contains("within 30 s"), "{told}");
+    assert_eq!(files(&bench.node), bench.before);
+    bench.pod("runc").delete().expect("it is deleted");
+    bench.node.stop().expect("nothing is left");
+}
+
+/// A containerd that does not start where anything of ours is in its configuration, whose check it passes.
+fn moody(folder: &Path) -> PathBuf {
+    let node = Node::builder().bare().start().expect("a node");
+    let real = node.containerd().expect("a look").expect("it runs").args.remove(0);
+    node.stop().expect("nothing is left");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists());
+    let real = if real.starts_with('/') { PathBuf::from(real) } else { is_there(&real).expect("it runs") };
+    let beside = real.parent().expect("a folder").join("containerd-shim-runc-v2");
+    std::os::unix::fs::symlink(beside, folder.join("containerd-shim-runc-v2")).expect("it is ours");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *dump*|*--version*) ;; *) [ ! -e /etc/containerd/conf.d/50-shimmer.toml ] || exit 1 ;; \
+         esac\nexec {} \"$@\"\n",
+        real.display()
+    );
+    fs::write(folder.join("containerd"), script).expect("it is ours");
+    fs::set_permissions(folder.join("containerd"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    folder.to_owned()
+}
