@@ -160,7 +160,7 @@ impl Queue<'_> {
             })
         });
         let sentence = whom.collect::<Vec<_>>().join("; ");
-        if self.said != sentence {
+        if !sentence.is_empty() && self.said != sentence {
             say(format!("{} waits: {sentence}", self.slots.node));
             self.said = sentence;
         }
