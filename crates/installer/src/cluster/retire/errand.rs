@@ -146,6 +146,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::error::Error;
 
     fn pod(status: &Value) -> Pod {
         serde_json::from_value(json!({ "metadata": {}, "status": status })).unwrap()
@@ -200,6 +201,11 @@ mod tests {
             (137, Some(ErrorKind::Failed)),
         ];
         assert_eq!(expected.map(|(code, _)| (code, kind(code))), expected);
+        for (status, kind) in
+            [(REFUSED, ErrorKind::Refused), (BROKEN, ErrorKind::Broken), (ABSENT, ErrorKind::Absent)]
+        {
+            assert_eq!(i32::from(Error::new(kind, "").status()), status);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::affected::{is_of, node_of};
-use crate::cluster::call::{Answer, Server, unless_absent};
+use crate::cluster::call::{Answer, Server, begun, unless_absent};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The pods of the server's namespace.
@@ -141,7 +141,8 @@ impl<'a> Pods<'a> {
         if let Some(found) = judge(&pods) {
             return Ok(Some(found));
         }
-        let Ok(events) = self.pods.watch(&watch, &version).await else { return Ok(None) };
+        let events = self.server.ask("watch the pods", || self.pods.watch(&watch, &version)).await;
+        let Some(events) = begun(events)? else { return Ok(None) };
         let mut events = std::pin::pin!(events);
         while let Ok(Some(event)) = events.try_next().await {
             match event {
