@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `join` | `nodes`: get, patch | `leases` of `coordination.k8s.io`: get, create, update, watch |
 //! | `leave` | `nodes`: get, patch | |
-//! | `retire` | `nodes`: get, list, patch | `daemonsets` of `apps`: get, delete; `pods`: get, list, watch, create, delete; `pods/log`: get; `leases`: delete |
+//! | `retire` | `nodes`: get, list, patch | `daemonsets` of `apps`: delete; `pods`: get, list, watch, create, delete; `pods/log`: get; `leases`: delete |
 //!
 //! The leases are called `<lease>-0` to `<lease>-<slots - 1>`, and every call but create names one of them, the watch by
 //! its field selector. `install`, `uninstall`, `status`, `verify` and `sleep` ask no API server.
@@ -94,4 +94,18 @@ async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
 fn say(sentence: impl Display) {
     // Where stderr is closed nobody reads it, and the work goes on.
     let _unread = writeln!(io::stderr(), "{sentence}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn refuses_a_kubeconfig_that_cannot_be_read_by_its_name() {
+        let error =
+            Cluster::connect(Some(Path::new("/nowhere/config")), "default").expect_err("it is not there");
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.to_string().starts_with("the kubeconfig /nowhere/config cannot be used: "), "{error}");
+    }
 }

@@ -74,6 +74,11 @@ impl Denied {
         self.code == NOT_FOUND
     }
 
+    /// No patience helps: a right is missing.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.code == FORBIDDEN
+    }
+
     /// Somebody else was faster: it is there already, or has changed since it was read.
     pub(crate) fn is_conflict(&self) -> bool {
         self.code == CONFLICT
@@ -98,6 +103,15 @@ pub(crate) fn unless_absent<T>(answer: Answer<T>) -> Answer<Option<T>> {
         Ok(found) => Ok(Some(found)),
         Err(denied) if denied.is_absent() => Ok(None),
         Err(denied) => Err(denied),
+    }
+}
+
+/// A watch that was begun; nothing where it cannot be begun now, for example since what was read is too old for it.
+pub(crate) fn begun<T>(watch: Answer<T>) -> Answer<Option<T>> {
+    match watch {
+        Ok(events) => Ok(Some(events)),
+        Err(denied) if denied.is_forbidden() => Err(denied),
+        Err(_) => Ok(None),
     }
 }
 
@@ -172,6 +186,8 @@ mod tests {
         let sentence = answer.expect_err("it was denied").to_string();
         assert_eq!(sentence, "cannot do it: it says why; its service account needs that right");
         assert_eq!(calls, 1);
+        assert!(begun(asked(PER_CALL, &[403]).0).expect_err("it was denied").is_forbidden());
+        assert!(begun(asked(PER_CALL, &[410]).0).expect("it may be begun anew").is_none());
         assert!(asked(PER_CALL, &[409]).0.expect_err("it was denied").is_conflict());
         assert!(unless_absent(asked(PER_CALL, &[404]).0).expect("that is no error").is_none());
     }

@@ -35,7 +35,7 @@ pub(crate) fn join(
             turn.release();
             told.map_err(|error| {
                 let message = format!("the node has its shims, but no pod will find them: {error}");
-                Error::new(error.kind(), message)
+                Error::new(ErrorKind::Failed, message)
             })
         }
         Err(error) => {

@@ -25,6 +25,7 @@ pub(crate) fn leave(cluster: &Cluster, node: &str, work: impl FnOnce() -> Result
             say(unsaid);
             Err(error)
         }
-        (outcome, told) => outcome.and(told.map_err(Into::into)),
+        (Ok(()), told) => Ok(told?),
+        (failed, Ok(())) => failed,
     }
 }

@@ -99,10 +99,10 @@ impl Retiring<'_> {
 
     /// Asks all nodes; fails with what those say that cannot be undone.
     async fn check(&self, nodes: &[Affected]) -> Result<()> {
-        let asked = nodes.iter().filter(|node| node.ready).map(|node| async {
-            let task = Task::Check;
-            (&node.name, run(self.server, &self.template, task, &node.name).await)
-        });
+        let asked = nodes
+            .iter()
+            .filter(|node| node.ready)
+            .map(|node| async { (&node.name, self.errand(Task::Check, &node.name).await) });
         let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
         let mut against = Vec::new();
         for (node, answer) in answers {
@@ -116,6 +116,12 @@ impl Retiring<'_> {
         }
         let against = against.join("\n  ");
         Err(Error::refused(format!("nothing was touched, since not all nodes can be undone:\n  {against}")))
+    }
+
+    /// Does a task on a node; an error names the node.
+    async fn errand(&self, task: Task, node: &str) -> Result<Ending> {
+        let ending = run(self.server, &self.template, task, node).await;
+        ending.map_err(|error| Error::new(error.kind(), format!("{node}: {error}")))
     }
 
     async fn mark(&self, nodes: &[Affected]) -> Result<()> {
@@ -147,7 +153,7 @@ impl Retiring<'_> {
                 continue;
             }
             let task = Task::Leave { force: self.plan.force };
-            match run(self.server, &self.template, task, &node.name).await? {
+            match self.errand(task, &node.name).await? {
                 Ending::Done(message) => {
                     tell(&node.name, &message);
                     self.unmark(&node.name).await?;

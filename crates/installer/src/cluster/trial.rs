@@ -140,7 +140,7 @@ impl Ground {
             &nodes(&["get", "list", "patch"]),
             &json!([
                 leases(&["delete"], &[]),
-                { "apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["get", "delete"] },
+                { "apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["delete"] },
                 { "apiGroups": [""], "resources": ["pods"], "verbs": pods },
                 { "apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"] },
             ]),

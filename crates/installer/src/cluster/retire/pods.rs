@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::affected::{is_of, node_of};
-use crate::cluster::call::{Answer, Server, unless_absent};
+use crate::cluster::call::{Answer, Server, begun, unless_absent};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The pods of the server's namespace.
@@ -21,6 +21,8 @@ pub(super) struct Pods<'a> {
 
 /// How long a pod may take to start or to go: an image may have to be fetched.
 pub(super) const START: Duration = Duration::from_secs(180);
+/// How long a watch is trusted that says nothing.
+const LOOK: Duration = Duration::from_secs(60);
 /// How long is waited when a watch cannot be had.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A log that cannot be had soon is done without.
@@ -111,10 +113,13 @@ impl<'a> Pods<'a> {
     ) -> Answer<Option<T>> {
         let deadline = Instant::now() + patience;
         loop {
-            match timeout_at(deadline, self.follow(name, judge)).await {
+            // A watch whose connection was lost without a word says nothing for ever.
+            let look = deadline.min(Instant::now() + LOOK);
+            match timeout_at(look, self.follow(name, judge)).await {
                 Ok(Ok(None)) => sleep(PAUSE).await,
                 Ok(answer) => return answer,
-                Err(_elapsed) => return Ok(None),
+                Err(_elapsed) if look == deadline => return Ok(None),
+                Err(_elapsed) => {}
             }
         }
     }
@@ -136,7 +141,8 @@ impl<'a> Pods<'a> {
         if let Some(found) = judge(&pods) {
             return Ok(Some(found));
         }
-        let Ok(events) = self.pods.watch(&watch, &version).await else { return Ok(None) };
+        let events = self.server.ask("watch the pods", || self.pods.watch(&watch, &version)).await;
+        let Some(events) = begun(events)? else { return Ok(None) };
         let mut events = std::pin::pin!(events);
         while let Ok(Some(event)) = events.try_next().await {
             match event {

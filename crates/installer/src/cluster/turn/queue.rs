@@ -11,7 +11,7 @@ use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, ResourceExt};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::cluster::call::{Answer, Server, unless_absent};
+use crate::cluster::call::{Answer, Server, begun, unless_absent};
 use crate::cluster::say;
 use crate::cluster::turn::chance::{Chance, broken, chance, holder, node_of, taken};
 use crate::cluster::turn::{Slots, leases};
@@ -25,7 +25,7 @@ pub(super) async fn wait(server: &Server, slots: &Slots<'_>) -> Result<(String, 
         if let Some(lease) = queue.attempt().await? {
             return Ok((lease.name_any(), lease));
         }
-        queue.change().await;
+        queue.change().await?;
     }
 }
 
@@ -93,14 +93,13 @@ impl Queue<'_> {
     }
 
     /// Waits until a slot may have become free.
-    async fn change(&mut self) {
-        let watches = self.watches().await;
-        let Some(mut changes) = watches else { return sleep(PAUSE).await };
+    async fn change(&mut self) -> Answer<()> {
+        let Some(mut changes) = self.watches().await? else { return pause().await };
         loop {
             let names: Vec<&String> = self.seen.keys().collect();
             let chances: Vec<Chance> = names.into_iter().map(|name| self.chance(name)).collect();
             if chances.iter().any(|chance| matches!(chance, Chance::Free | Chance::Ours)) {
-                return;
+                return Ok(());
             }
             match timeout_at(next_look(&chances), changes.next()).await {
                 Ok(Some(Some(Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease))))) => {
@@ -108,22 +107,24 @@ impl Queue<'_> {
                 }
                 Ok(Some(Some(Ok(WatchEvent::Bookmark(_))))) => {}
                 // One has expired, or was deleted, or a watch has ended as all of them do.
-                Err(_) | Ok(Some(None | Some(Ok(WatchEvent::Deleted(_))))) => return,
-                Ok(None | Some(Some(Err(_) | Ok(WatchEvent::Error(_))))) => return sleep(PAUSE).await,
+                Err(_) | Ok(Some(None | Some(Ok(WatchEvent::Deleted(_))))) => return Ok(()),
+                Ok(None | Some(Some(Err(_) | Ok(WatchEvent::Error(_))))) => return pause().await,
             }
         }
     }
 
     /// Follows all leases from where they were read; nothing where that is not possible now.
-    async fn watches(&self) -> Option<impl StreamExt<Item = Change> + Unpin + use<>> {
+    async fn watches(&self) -> Answer<Option<impl StreamExt<Item = Change> + Unpin + use<>>> {
         let mut watches: Vec<BoxStream<'static, Change>> = Vec::new();
         for (name, seen) in &self.seen {
             let only = WatchParams::default().fields(&format!("metadata.name={name}"));
-            let version = seen.lease.resource_version()?;
-            let events = self.leases.watch(&only, &version).await.ok()?;
+            let version = seen.lease.resource_version().unwrap_or_default();
+            let doing = format!("watch the lease {name}");
+            let events = self.server.ask(&doing, || self.leases.watch(&only, &version)).await;
+            let Some(events) = begun(events)? else { return Ok(None) };
             watches.push(events.map(Some).chain(stream::once(async { None })).boxed());
         }
-        (!watches.is_empty()).then(|| select_all(watches))
+        Ok((!watches.is_empty()).then(|| select_all(watches)))
     }
 
     fn observe(&mut self, lease: Lease) {
@@ -160,7 +161,7 @@ impl Queue<'_> {
             })
         });
         let sentence = whom.collect::<Vec<_>>().join("; ");
-        if self.said != sentence {
+        if !sentence.is_empty() && self.said != sentence {
             say(format!("{} waits: {sentence}", self.slots.node));
             self.said = sentence;
         }
@@ -171,6 +172,11 @@ impl Queue<'_> {
 const PAUSE: Duration = Duration::from_secs(1);
 /// Where nothing expires, that a node was removed is seen after this time.
 const LOOK: Duration = Duration::from_secs(60);
+
+async fn pause() -> Answer<()> {
+    sleep(PAUSE).await;
+    Ok(())
+}
 
 /// When to look again, though nothing changes.
 fn next_look(chances: &[Chance]) -> Instant {
