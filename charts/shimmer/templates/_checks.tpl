@@ -2,7 +2,10 @@
 
 {{- define "shimmer.check" -}}
 {{- include "shimmer.checkShims" . }}
+{{- if .Values.preflight }}
 {{- include "shimmer.checkNamespace" . }}
+{{- include "shimmer.checkClasses" . }}
+{{- end }}
 {{- end }}
 
 {{- define "shimmer.checkShims" -}}
@@ -22,13 +25,23 @@
 {{- end }}
 {{- end }}
 
-{{/* The namespace is asked for only where there is a cluster; `helm template` finds none. */}}
+{{/* A cluster is asked where there is one; `helm template` finds none, and nothing is found wrong then. */}}
 {{- define "shimmer.checkNamespace" -}}
-{{- if .Values.podSecurity.check }}
 {{- $namespace := lookup "v1" "Namespace" "" .Release.Namespace | default dict }}
 {{- $level := dig "metadata" "labels" "pod-security.kubernetes.io/enforce" "privileged" $namespace }}
 {{- if ne $level "privileged" }}
 {{- fail (printf "the namespace %s enforces the pod security level %s, and the node agent is privileged, since it writes to the node: use a namespace of its own, and run `kubectl label --overwrite namespace %s pod-security.kubernetes.io/enforce=privileged`" .Release.Namespace $level .Release.Namespace) }}
+{{- end }}
+{{- end }}
+
+{{/* Otherwise an upgrade would fail when the nodes have got the other handler already. */}}
+{{- define "shimmer.checkClasses" -}}
+{{- range .Values.shims }}
+{{- $shim := include "shimmer.shim" . | fromYaml }}
+{{- $class := lookup "node.k8s.io/v1" "RuntimeClass" "" $shim.runtimeClassName | default dict }}
+{{- $handler := get $class "handler" | default $shim.handler }}
+{{- if ne $handler $shim.handler }}
+{{- fail (printf "shims: the RuntimeClass %s has the handler %s, which Kubernetes does not let change to %s: give another runtimeClassName, or delete the class when no pod uses it" $shim.runtimeClassName $handler $shim.handler) }}
 {{- end }}
 {{- end }}
 {{- end }}

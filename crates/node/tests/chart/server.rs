@@ -65,7 +65,7 @@ fn an_api_server_takes_every_manifest() {
 }
 
 #[test]
-fn helm_shows_the_first_pod_and_refuses_a_namespace_that_allows_too_little() {
+fn helm_shows_the_first_pod_and_refuses_what_would_fail_later() {
     let (Some(helms), Some(cluster)) = (helms(), cluster()) else { return };
     let install = |program: &Path| {
         let arguments = [&of_file("renamed-values.yaml")[..], &["--dry-run=server".to_owned()]].concat();
@@ -79,12 +79,18 @@ fn helm_shows_the_first_pod_and_refuses_a_namespace_that_allows_too_little() {
         assert!(notes.contains("{\"runtimeClassName\":\"shimmer-wasmtime\"}"), "{notes}");
         assert!(notes.contains("shimmer.dev/shimmer-wasmtime,shimmer.dev/shimmer-wasmedge,"), "{notes}");
     }
+    let refused = |reason: &str| {
+        for program in &helms {
+            let said = String::from_utf8_lossy(&install(program).stderr).into_owned();
+            assert!(said.contains(reason), "{said}");
+        }
+    };
+    let class = "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: wasix}, handler: other}";
+    apply(&cluster, class, &[]);
+    refused("the RuntimeClass wasix has the handler other, which Kubernetes does not let change to wasmer");
     let baseline = "pod-security.kubernetes.io/enforce=baseline";
     assert!(kubectl(&cluster, &["label", "namespace", "shimmer", baseline]).status.success());
-    for program in &helms {
-        let said = String::from_utf8_lossy(&install(program).stderr).into_owned();
-        assert!(said.contains("the namespace shimmer enforces the pod security level baseline"), "{said}");
-    }
+    refused("the namespace shimmer enforces the pod security level baseline");
     cluster.stop().expect("nothing of it is left");
 }
 
