@@ -234,7 +234,12 @@ impl FromStr for Shim {
         for part in [name, handler] {
             let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             // What Kubernetes takes for a handler, and containerd for a part of a runtime's name.
-            if part.is_empty() || part.len() > 63 || part.starts_with('-') || part.ends_with('-') || !part.bytes().all(is_plain) {
+            if part.is_empty()
+                || part.len() > 63
+                || part.starts_with('-')
+                || part.ends_with('-')
+                || !part.bytes().all(is_plain)
+            {
                 return Err(format!("{part:?} is not lower case letters, digits and dashes"));
             }
         }

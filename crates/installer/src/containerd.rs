@@ -1,5 +1,6 @@
 //! The containerd of a node: its configuration as it sees it, its restart, and that it serves.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::host::Host;
 use crate::machine::{Machine, Supervisor};
 use crate::program::{self, Way};
 use crate::store::Store;
-use crate::usage::{self, User};
+use crate::usage::{self, Pod, User};
 
 /// How containerd is to be started again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -78,7 +79,8 @@ impl Machine for Running {
             let server = Cri::connect(&self.host, socket)?.server;
             let server = server.ok_or_else(|| hidden(socket))?;
             let path = format!("/proc/{server}/cgroup");
-            let cgroups = fs::read_to_string(&path).map_err(|error| Error::io(format!("read {path}"), error))?;
+            let cgroups =
+                fs::read_to_string(&path).map_err(|error| Error::io(format!("read {path}"), error))?;
             Ok(unit_in(&cgroups))
         };
         match self.restart {
@@ -114,7 +116,8 @@ impl Machine for Running {
             };
             if begin.elapsed() >= self.patience {
                 let waited = self.patience.as_secs();
-                let message = format!("containerd did not become what it should be within {waited} s: {last}");
+                let message =
+                    format!("containerd did not become what it should be within {waited} s: {last}");
                 return Err(Error::new(ErrorKind::Failed, message));
             }
             std::thread::sleep(PAUSE);
@@ -123,6 +126,10 @@ impl Machine for Running {
 
     fn try_pod(&self, socket: &Path, handler: &str, systemd: bool) -> Result<()> {
         Cri::connect(&self.host, socket)?.try_pod(handler, systemd)
+    }
+
+    fn pods(&self, socket: &Path) -> Result<BTreeMap<String, Pod>> {
+        Cri::connect(&self.host, socket)?.pods()
     }
 
     fn users(&self, host: &Host, store: &Store) -> Result<Vec<User>> {
@@ -143,7 +150,9 @@ impl Running {
         };
         match ended() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Error::new(ErrorKind::Failed, "containerd does not end on SIGTERM: look at its log")),
+            Ok(false) => {
+                Err(Error::new(ErrorKind::Failed, "containerd does not end on SIGTERM: look at its log"))
+            }
             Err(error) => Err(Error::io("end containerd", error)),
         }
     }
@@ -182,7 +191,8 @@ mod tests {
     fn finds_the_unit_whatever_the_cgroups_version() {
         let v2 = "0::/system.slice/containerd.service\n";
         assert_eq!(unit_in(v2).as_deref(), Some("containerd.service"));
-        let hybrid = "12:pids:/system.slice/k3s-agent.service\n1:name=systemd:/system.slice/k3s-agent.service\n0::/\n";
+        let hybrid =
+            "12:pids:/system.slice/k3s-agent.service\n1:name=systemd:/system.slice/k3s-agent.service\n0::/\n";
         assert_eq!(unit_in(hybrid).as_deref(), Some("k3s-agent.service"));
         let from_a_pod = "0::/../../../../system.slice/snap.microk8s.daemon-containerd.service\n";
         assert_eq!(unit_in(from_a_pod).as_deref(), Some("snap.microk8s.daemon-containerd.service"));

@@ -1,6 +1,6 @@
 //! containerd's CRI, as far as an installer asks: which handlers there are, and whether one makes a pod.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,9 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
 use k8s_cri::v1::{
-    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption, PodSandboxConfig,
-    PodSandboxMetadata, RemovePodSandboxRequest, RunPodSandboxRequest, StatusRequest, StopPodSandboxRequest,
+    LinuxPodSandboxConfig, LinuxSandboxSecurityContext, ListPodSandboxRequest, NamespaceMode,
+    NamespaceOption, PodSandboxConfig, PodSandboxMetadata, RemovePodSandboxRequest, RunPodSandboxRequest,
+    StatusRequest, StopPodSandboxRequest,
 };
 use rustix::fs::OFlags;
 use serde_json::Value;
@@ -21,6 +22,7 @@ use tonic::{Code, Status};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
+use crate::usage::Pod;
 
 /// A connection with containerd, and the runtime that drives it.
 #[derive(Debug)]
@@ -35,21 +37,24 @@ impl Cri {
     /// Connects, if somebody listens there.
     pub(crate) fn connect(host: &Host, socket: &Path) -> Result<Self> {
         let doing = || format!("reach containerd at {}", socket.display());
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| Error::io(doing(), error))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| Error::io(doing(), error))?;
         // By the descriptor: the path may be too long for a socket's address, and its links mean what they mean on the node.
         let found = host.found(socket, OFlags::PATH)?;
         let found = found.ok_or_else(|| Error::io(doing(), io::Error::from(io::ErrorKind::NotFound)))?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", found.as_raw_fd()));
-        let stream = runtime.block_on(UnixStream::connect(path)).map_err(|error| Error::io(doing(), error))?;
+        let stream =
+            runtime.block_on(UnixStream::connect(path)).map_err(|error| Error::io(doing(), error))?;
         let server = stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0);
-        let channel = runtime.block_on(channel(stream)).map_err(|error| Error::io(doing(), io::Error::other(error)))?;
+        let channel =
+            runtime.block_on(channel(stream)).map_err(|error| Error::io(doing(), io::Error::other(error)))?;
         Ok(Self { runtime, channel, server })
     }
 
     /// The handlers that pods can be made by.
     pub(crate) fn handlers(&self) -> Result<Vec<String>> {
-        let status =
-            self.wait("ask containerd for its handlers", self.client().status(StatusRequest { verbose: true }))?;
+        let status = self
+            .wait("ask containerd for its handlers", self.client().status(StatusRequest { verbose: true }))?;
         let named = status.runtime_handlers.into_iter().map(|handler| handler.name);
         // containerd 1.7 knows no list of handlers, and tells its whole configuration.
         let config = status.info.get("config").and_then(|json| serde_json::from_str::<Value>(json).ok());
@@ -59,16 +64,31 @@ impl Cri {
         Ok(handlers.into_iter().collect())
     }
 
+    /// The pods that there are, by their ids.
+    pub(crate) fn pods(&self) -> Result<BTreeMap<String, Pod>> {
+        let request = ListPodSandboxRequest { filter: None };
+        let listed = self.wait("list the pods", self.client().list_pod_sandbox(request))?;
+        let named = listed.items.into_iter().filter_map(|pod| {
+            let metadata = pod.metadata?;
+            Some((pod.id, Pod { namespace: metadata.namespace, name: metadata.name }))
+        });
+        Ok(named.collect())
+    }
+
     /// Makes a pod in the host's network and without a container, and removes it.
     pub(crate) fn try_pod(&self, handler: &str, systemd: bool) -> Result<()> {
         let request =
             RunPodSandboxRequest { config: Some(pod(handler, systemd)), runtime_handler: handler.to_owned() };
-        let made = self.wait(&format!("make a pod by the handler {handler}"), self.client().run_pod_sandbox(request))?;
+        let made = self
+            .wait(&format!("make a pod by the handler {handler}"), self.client().run_pod_sandbox(request))?;
         let pod_sandbox_id = made.pod_sandbox_id;
         let stop = StopPodSandboxRequest { pod_sandbox_id: pod_sandbox_id.clone() };
         self.gone(&format!("stop the pod of the handler {handler}"), self.client().stop_pod_sandbox(stop))?;
         let remove = RemovePodSandboxRequest { pod_sandbox_id };
-        self.gone(&format!("remove the pod of the handler {handler}"), self.client().remove_pod_sandbox(remove))
+        self.gone(
+            &format!("remove the pod of the handler {handler}"),
+            self.client().remove_pod_sandbox(remove),
+        )
     }
 
     fn client(&self) -> RuntimeServiceClient<Channel> {
@@ -76,7 +96,11 @@ impl Cri {
     }
 
     /// A kubelet removes pods that it does not know, and may have been quicker.
-    fn gone<T>(&self, doing: &str, call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<()> {
+    fn gone<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<()> {
         let tolerant = async {
             match call.await {
                 Err(status) if status.code() == Code::NotFound => Ok(None),
@@ -86,7 +110,11 @@ impl Cri {
         self.block_on(doing, tolerant).map(drop)
     }
 
-    fn wait<T>(&self, doing: &str, call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T> {
+    fn wait<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T> {
         self.block_on(doing, call).map(tonic::Response::into_inner)
     }
 
@@ -132,7 +160,11 @@ fn pod(handler: &str, systemd: bool) -> PodSandboxConfig {
             namespace: "shimmer-installer".to_owned(),
             attempt: 0,
         }),
-        linux: Some(LinuxPodSandboxConfig { cgroup_parent, security_context, ..LinuxPodSandboxConfig::default() }),
+        linux: Some(LinuxPodSandboxConfig {
+            cgroup_parent,
+            security_context,
+            ..LinuxPodSandboxConfig::default()
+        }),
         ..PodSandboxConfig::default()
     }
 }

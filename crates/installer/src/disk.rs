@@ -61,7 +61,11 @@ impl Swap {
     /// Makes the change.
     pub(crate) fn apply(&self, host: &Host) -> Result<()> {
         let place = Place::of(host, &self.path)?;
-        if self.stays { place.rename(&place.staged(), &place.name)? } else { place.unlink(&place.name)? }
+        if self.stays {
+            place.rename(&place.staged(), &place.name)?
+        } else {
+            place.unlink(&place.name)?
+        }
         place.sync()
     }
 
@@ -176,7 +180,8 @@ impl Host {
     pub(crate) fn resolved(&self, path: &Path) -> Result<PathBuf> {
         let Some(found) = self.found(path, OFlags::PATH)? else { return Ok(path.to_owned()) };
         let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
-        let here = std::fs::read_link(link).map_err(|error| Error::io(format!("follow {}", path.display()), error))?;
+        let here = std::fs::read_link(link)
+            .map_err(|error| Error::io(format!("follow {}", path.display()), error))?;
         let root = self.root().canonicalize().map_err(|error| Error::io("follow the host's root", error))?;
         let inside = here.strip_prefix(&root).map_err(|_outside| {
             Error::refused(format!("{} leads out of the host's root: look where", path.display()))
@@ -197,7 +202,10 @@ impl<'a> Place<'a> {
     fn of(host: &'a Host, path: &'a Path) -> Result<Self> {
         Self::existing(host, path)?.ok_or_else(|| {
             let folder = path.parent().unwrap_or(path).display();
-            Error::io(format!("write {}", path.display()), io::Error::other(format!("there is no folder {folder}")))
+            Error::io(
+                format!("write {}", path.display()),
+                io::Error::other(format!("there is no folder {folder}")),
+            )
         })
     }
 
@@ -277,7 +285,8 @@ impl<'a> Place<'a> {
 
     fn rename(&self, from: &OsStr, to: &OsStr) -> Result<()> {
         self.host.small_step().map_err(|error| self.failed("change", error))?;
-        rustix::fs::renameat(&self.folder, from, &self.folder, to).map_err(|error| self.failed("change", error))
+        rustix::fs::renameat(&self.folder, from, &self.folder, to)
+            .map_err(|error| self.failed("change", error))
     }
 
     fn unlink(&self, name: &OsStr) -> Result<()> {
@@ -285,7 +294,8 @@ impl<'a> Place<'a> {
             return Ok(());
         }
         self.host.small_step().map_err(|error| self.failed("remove", error))?;
-        rustix::fs::unlinkat(&self.folder, name, AtFlags::empty()).map_err(|error| self.failed("remove", error))
+        rustix::fs::unlinkat(&self.folder, name, AtFlags::empty())
+            .map_err(|error| self.failed("remove", error))
     }
 
     fn clear(&self) -> Result<()> {

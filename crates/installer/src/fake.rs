@@ -2,6 +2,7 @@
 //! of an installer see.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::record::Shim;
 use crate::release::hex;
 use crate::store::Store;
 use crate::uninstall::Uninstalled;
-use crate::usage::User;
+use crate::usage::{Pod, User};
 
 /// A node whose files are in a folder of its own.
 #[derive(Debug)]
@@ -65,7 +66,12 @@ impl Bed {
         };
         machine.read();
         let host = Host::open(folder.path()).expect("it is there");
-        Self { folder, host, store: Store::new(Path::new("/opt/shimmer")).expect("a folder of our own"), machine }
+        Self {
+            folder,
+            host,
+            store: Store::new(Path::new("/opt/shimmer")).expect("a folder of our own"),
+            machine,
+        }
     }
 
     /// As kubeadm leaves it with containerd 2.2: drop-ins are imported.
@@ -91,7 +97,8 @@ impl Bed {
             files.insert((*name).to_owned(), format!("sha256:{}", hex(&digest)).into());
         }
         let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
-        let manifest = serde_json::json!({ "version": version, "architecture": architecture, "files": files });
+        let manifest =
+            serde_json::json!({ "version": version, "architecture": architecture, "files": files });
         fs::write(folder.join("release.json"), manifest.to_string()).expect("it is ours");
         folder
     }
@@ -99,8 +106,8 @@ impl Bed {
     /// A release of two engines.
     pub(crate) fn good_release(&self, version: &str) -> PathBuf {
         let content = format!("good {version}");
-        let names =
-            ["containerd-shim-one-v1", "shimmer-one", "containerd-shim-two-v1", "shimmer-two"].map(|name| (name, &*content));
+        let names = ["containerd-shim-one-v1", "shimmer-one", "containerd-shim-two-v1", "shimmer-two"]
+            .map(|name| (name, &*content));
         self.release(version, &names)
     }
 
@@ -167,8 +174,11 @@ impl FakeMachine {
             .map_err(|error| Error::io(format!("read {}", config.display()), error))?;
         let mut document: DocumentMut = text.parse().map_err(|error| Error::refused(format!("{error}")))?;
         let imports = document.remove("imports");
-        let imports = imports.as_ref().and_then(Item::as_array).into_iter().flatten().filter_map(|one| one.as_str());
-        for import in imports.map(|import| config.parent().expect("a folder").join(import)).collect::<Vec<_>>() {
+        let imports =
+            imports.as_ref().and_then(Item::as_array).into_iter().flatten().filter_map(|one| one.as_str());
+        for import in
+            imports.map(|import| config.parent().expect("a folder").join(import)).collect::<Vec<_>>()
+        {
             for file in self.matching(&import) {
                 let imported = self.merged(&file)?;
                 merge(document.as_table_mut(), imported.as_table());
@@ -211,7 +221,8 @@ impl FakeMachine {
         let read = self.merged(&self.config).ok().map(|document| Self::runtimes(&document));
         let has_ours = read.iter().flatten().any(|(_, path)| !path.is_empty());
         let refused = self.rejects.get() && has_ours;
-        let handlers = read.filter(|_| !refused).map(|found| found.into_iter().map(|(handler, _)| handler).collect());
+        let handlers =
+            read.filter(|_| !refused).map(|found| found.into_iter().map(|(handler, _)| handler).collect());
         self.serving.replace(handlers);
     }
 }
@@ -238,8 +249,11 @@ impl Machine for FakeMachine {
     fn dump(&self, _containerd: &Path, config: &Path) -> Result<String> {
         let mut document = self.merged(config)?;
         // containerd 1.7 has a runtime as long as nobody names another one.
-        if document.get("version").and_then(Item::as_integer) == Some(2) && Self::runtimes(&document).is_empty() {
-            let runc = &mut document["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]["runc"];
+        if document.get("version").and_then(Item::as_integer) == Some(2)
+            && Self::runtimes(&document).is_empty()
+        {
+            let runc =
+                &mut document["plugins"]["io.containerd.grpc.v1.cri"]["containerd"]["runtimes"]["runc"];
             runc["runtime_type"] = toml_edit::value("io.containerd.runc.v2");
             runc["sandbox_mode"] = toml_edit::value("podsandbox");
         }
@@ -262,18 +276,29 @@ impl Machine for FakeMachine {
         }
         match &*self.serving.borrow() {
             Some(handlers) if until(handlers) => Ok(handlers.clone()),
-            seen => Err(Error::new(ErrorKind::Failed, format!("containerd did not become what it should be: {seen:?}"))),
+            seen => Err(Error::new(
+                ErrorKind::Failed,
+                format!("containerd did not become what it should be: {seen:?}"),
+            )),
         }
     }
 
     fn try_pod(&self, _socket: &Path, handler: &str, _systemd: bool) -> Result<()> {
         let runtimes = Self::runtimes(&self.merged(&self.config)?);
         let (_, path) = runtimes.iter().find(|(name, _)| name == handler).expect("it has the handler");
-        let content = fs::read_to_string(self.here(Path::new(path))).expect("the shim is where it is looked for");
+        let content =
+            fs::read_to_string(self.here(Path::new(path))).expect("the shim is where it is looked for");
         if content.contains("broken") {
-            return Err(Error::new(ErrorKind::Failed, format!("cannot make a pod by the handler {handler}: it broke")));
+            return Err(Error::new(
+                ErrorKind::Failed,
+                format!("cannot make a pod by the handler {handler}: it broke"),
+            ));
         }
         Ok(())
+    }
+
+    fn pods(&self, _socket: &Path) -> Result<BTreeMap<String, Pod>> {
+        Ok(BTreeMap::new())
     }
 
     fn users(&self, _host: &Host, _store: &Store) -> Result<Vec<User>> {

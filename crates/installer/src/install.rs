@@ -22,7 +22,7 @@ use crate::schema::Version;
 use crate::settling::{Settling, reread};
 use crate::store::{self, Store};
 use crate::uninstall;
-use crate::usage;
+use crate::usage::{self, User};
 
 /// What is to be installed, and what is known of the node.
 #[derive(Clone, Debug)]
@@ -56,7 +56,12 @@ pub(crate) struct Installed {
 }
 
 /// Installs, or makes of what is installed what is wanted.
-pub(crate) fn install(host: &Host, store: &Store, machine: &dyn Machine, options: &Options) -> Result<Installed> {
+pub(crate) fn install(
+    host: &Host,
+    store: &Store,
+    machine: &dyn Machine,
+    options: &Options,
+) -> Result<Installed> {
     let release = Release::open(&options.release)?;
     let (lock, folders) = store.lock(host)?;
     let recovery = journal::recover(host, store, |restart| reread(machine, restart, &|_any| true))?;
@@ -150,7 +155,10 @@ impl Work<'_> {
         }
         let twice = |shim: &&Shim| shims.iter().filter(|other| other.handler == shim.handler).count() > 1;
         if let Some(shim) = shims.iter().find(twice) {
-            return Err(Error::refused(format!("two shims are to have the handler {}: a handler is one", shim.handler)));
+            return Err(Error::refused(format!(
+                "two shims are to have the handler {}: a handler is one",
+                shim.handler
+            )));
         }
         shims.sort();
         Ok(shims)
@@ -246,7 +254,8 @@ impl Work<'_> {
         let folder = self.store.trial();
         let now = Node::new(self.host);
         // What was written elsewhere will be gone from there.
-        let old = self.record.map(|record| &record.written).filter(|old| old.file == plan.writing.written.file);
+        let old =
+            self.record.map(|record| &record.written).filter(|old| old.file == plan.writing.written.file);
         let node = if self.record.is_some() && old.is_none() { files } else { &now };
         let trial = Trial::new(node, &plan.site, &plan.writing, old, &folder)?;
         self.host.remove_tree(&folder)?;
@@ -310,21 +319,30 @@ impl Work<'_> {
             paths.push((self.host.resolved(file)?, content.as_deref().map_or(New::Absent, New::File)));
         }
         paths.push((self.store.record(), New::File(&record)));
-        Change { paths, leavings: Leavings::default(), restart }.carry_out(self.host, self.store, &mut settling)
+        Change { paths, leavings: Leavings::default(), restart }.carry_out(
+            self.host,
+            self.store,
+            &mut settling,
+        )
     }
 
     /// What another file has to be, in which our tables were so far.
     fn elsewhere(&self, file: &Path) -> Result<Option<(PathBuf, Option<Vec<u8>>)>> {
-        let Some(earlier) = self.record.filter(|earlier| earlier.written.file != file) else { return Ok(None) };
+        let Some(earlier) = self.record.filter(|earlier| earlier.written.file != file) else {
+            return Ok(None);
+        };
         let now = self.host.read(&earlier.written.file)?;
         let restored = config::restore(now.as_deref(), &earlier.written, earlier.original())?;
         Ok(Some((earlier.written.file.clone(), restored.content)))
     }
 
-    /// Removes versions that no pod was started from.
+    /// Removes versions that no pod was started from; an engine of one that waits for pods waits in vain.
     fn prune(&self) -> Result<()> {
-        let users = self.machine.users(self.host, self.store)?;
-        let unused = usage::unused(self.host, self.store, &users, self.release.id())?;
+        let (pods, idle): (Vec<_>, Vec<_>) =
+            self.machine.users(self.host, self.store)?.into_iter().partition(|user| user.pod.is_some());
+        let unused = usage::unused(self.host, self.store, &pods, self.release.id())?;
+        let is_unused = |user: &&User| unused.iter().any(|version| version.ends_with(&user.version));
+        idle.iter().filter(is_unused).try_for_each(User::end)?;
         unused.iter().try_for_each(|version| self.host.remove_tree(version))
     }
 }

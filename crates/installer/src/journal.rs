@@ -300,7 +300,10 @@ mod tests {
 
     fn relative(bench: &Bench, found: Vec<(PathBuf, Option<Vec<u8>>)>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
         let root = bench.folder.path();
-        found.into_iter().map(|(path, content)| (path.strip_prefix(root).expect("below").to_owned(), content)).collect()
+        found
+            .into_iter()
+            .map(|(path, content)| (path.strip_prefix(root).expect("below").to_owned(), content))
+            .collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a node does when it is asked: its programs, its containerd, its processes. [`crate::containerd`] is the real one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use crate::distribution::Site;
 use crate::error::Result;
 use crate::host::Host;
 use crate::store::Store;
-use crate::usage::User;
+use crate::usage::{Pod, User};
 
 /// The running part of a node.
 pub(crate) trait Machine: fmt::Debug {
@@ -31,6 +32,8 @@ pub(crate) trait Machine: fmt::Debug {
     fn handlers(&self, socket: &Path, until: &dyn Fn(&[String]) -> bool) -> Result<Vec<String>>;
     /// Makes a pod by this handler, without a container, and removes it: the shim is there, starts and answers.
     fn try_pod(&self, socket: &Path, handler: &str, systemd: bool) -> Result<()>;
+    /// The pods that containerd knows, by their ids.
+    fn pods(&self, socket: &Path) -> Result<BTreeMap<String, Pod>>;
     /// Who executes files of ours.
     fn users(&self, host: &Host, store: &Store) -> Result<Vec<User>>;
 }

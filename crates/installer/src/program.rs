@@ -40,7 +40,8 @@ impl Way {
         });
         // Without a look at the first process, nothing speaks for its namespace.
         if is_same.unwrap_or(false) {
-            let namespace = File::open("/proc/1/ns/mnt").map_err(|error| Error::io("open the host's namespace", error))?;
+            let namespace = File::open("/proc/1/ns/mnt")
+                .map_err(|error| Error::io("open the host's namespace", error))?;
             return Ok(Self::Namespace(namespace.into()));
         }
         let root = host.root().canonicalize().map_err(|error| Error::io("follow the host's root", error))?;
@@ -54,10 +55,10 @@ impl Way {
         match self {
             Self::Stay => {}
             Self::Namespace(namespace) => {
-                let namespace = namespace.try_clone().map_err(|error| Error::io("enter the host's namespace", error))?;
-                let enter = move || {
-                    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?)
-                };
+                let namespace =
+                    namespace.try_clone().map_err(|error| Error::io("enter the host's namespace", error))?;
+                let enter =
+                    move || Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?);
                 // SAFETY: the closure runs between fork and exec, and makes one system call on a descriptor that it owns.
                 unsafe { command.pre_exec(enter) };
             }

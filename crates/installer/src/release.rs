@@ -82,7 +82,10 @@ impl Release {
     /// The names of the shims in it.
     pub(crate) fn shims(&self) -> Vec<String> {
         let files = self.manifest.files.keys().filter_map(|file| file.to_str());
-        files.filter_map(|file| file.strip_prefix("containerd-shim-")?.strip_suffix("-v1")).map(str::to_owned).collect()
+        files
+            .filter_map(|file| file.strip_prefix("containerd-shim-")?.strip_suffix("-v1"))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The programs of a shim, below the release's folder.
@@ -102,13 +105,15 @@ impl Release {
             }
             host.make_folders(path.parent().unwrap_or(&target))?;
             let source = self.folder.join(file);
-            let opened = File::open(&source).map_err(|error| Error::io(format!("read {}", source.display()), error))?;
+            let opened = File::open(&source)
+                .map_err(|error| Error::io(format!("read {}", source.display()), error))?;
             let mut hashing = Hashing { inner: opened, hash: Sha256::new() };
             host.write(&path, 0o755, &mut hashing)?;
             let found = format!("sha256:{}", hex(&hashing.hash.finalize()));
             if found != *digest {
                 host.remove(&path)?;
-                let message = format!("{} is {found}, and should be {digest}: get the release anew", source.display());
+                let message =
+                    format!("{} is {found}, and should be {digest}: get the release anew", source.display());
                 return Err(Error::refused(message));
             }
         }
@@ -153,7 +158,8 @@ fn is_plain(file: &Path) -> bool {
 fn digest_on(host: &Host, path: &Path) -> Result<Option<String>> {
     let Some(file) = host.found(path, OFlags::RDONLY)? else { return Ok(None) };
     let mut hashing = Hashing { inner: File::from(file), hash: Sha256::new() };
-    io::copy(&mut hashing, &mut io::sink()).map_err(|error| Error::io(format!("read {}", path.display()), error))?;
+    io::copy(&mut hashing, &mut io::sink())
+        .map_err(|error| Error::io(format!("read {}", path.display()), error))?;
     Ok(Some(format!("sha256:{}", hex(&hashing.hash.finalize()))))
 }
 

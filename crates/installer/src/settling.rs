@@ -57,7 +57,11 @@ impl Settling<'_> {
 }
 
 /// Lets containerd read again what is there now, and waits until it serves: after a change was undone.
-pub(crate) fn reread(machine: &dyn Machine, restart: &Restarting, until: &dyn Fn(&[String]) -> bool) -> Result<()> {
+pub(crate) fn reread(
+    machine: &dyn Machine,
+    restart: &Restarting,
+    until: &dyn Fn(&[String]) -> bool,
+) -> Result<()> {
     machine.restart(&restart.socket, &restart.supervisor)?;
     if restart.supervisor == Supervisor::Nobody {
         return Ok(());

@@ -98,7 +98,9 @@ fn faults(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) ->
     match seen {
         Ok(listed) => {
             let missing = record.handlers().into_iter().filter(|handler| !listed.contains(handler));
-            faults.extend(missing.map(|handler| format!("containerd has no handler {handler}: start it again")));
+            faults.extend(
+                missing.map(|handler| format!("containerd has no handler {handler}: start it again")),
+            );
         }
         Err(error) => faults.push(error.to_string()),
     }

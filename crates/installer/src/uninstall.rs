@@ -33,6 +33,18 @@ pub(crate) struct Uninstalled {
 pub(crate) fn pods(host: &Host, store: &Store, machine: &dyn Machine) -> Result<Vec<Pod>> {
     let users = machine.users(host, store)?;
     let mut pods: Vec<_> = users.into_iter().filter_map(|user| user.pod).collect();
+    if pods.is_empty() {
+        return Ok(pods);
+    }
+    if let Some(record) = Record::read(host, store)? {
+        // A containerd that does not serve knows no names, and the ids do.
+        let known = machine.pods(&record.restart.socket).unwrap_or_default();
+        for pod in &mut pods {
+            if let Some(named) = known.get(&pod.name) {
+                pod.clone_from(named);
+            }
+        }
+    }
     pods.sort();
     pods.dedup();
     Ok(pods)
@@ -54,7 +66,12 @@ pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result
 }
 
 /// Takes everything away. With `force`, also under the pods that use it.
-pub(crate) fn uninstall(host: &Host, store: &Store, machine: &dyn Machine, force: bool) -> Result<Uninstalled> {
+pub(crate) fn uninstall(
+    host: &Host,
+    store: &Store,
+    machine: &dyn Machine,
+    force: bool,
+) -> Result<Uninstalled> {
     if !host.has(store.prefix())? {
         return Ok(Uninstalled::default());
     }

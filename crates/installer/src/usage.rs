@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -25,7 +24,8 @@ pub(crate) struct User {
     pub(crate) pod: Option<Pod>,
 }
 
-/// A pod, or a container without one, whose shim is ours.
+/// A pod, or a container without one, whose shim is ours. Until containerd is asked, all that is known are its id and the
+/// namespace of containerd's that it is in.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(crate) struct Pod {
     pub(crate) namespace: String,
@@ -73,28 +73,29 @@ fn files(host: &Host, store: &Store) -> Result<BTreeMap<(u64, u64), String>> {
         let folder = store.versions().join(&version);
         for name in host.names(&folder)? {
             let Some(file) = host.found(&folder.join(name), OFlags::PATH)? else { continue };
-            let file = fs::File::from(file).metadata().map_err(|error| Error::io("look at a version", error))?;
+            let file =
+                fs::File::from(file).metadata().map_err(|error| Error::io("look at a version", error))?;
             files.insert((file.dev(), file.ino()), version.to_string_lossy().into_owned());
         }
     }
     Ok(files)
 }
 
-/// The pod that a shim serves, by the bundle that it works in; an engine that waits works in none.
+/// The pod that a shim serves, by its arguments; an engine that waits has none of them.
 fn pod(process: &Path) -> Option<Pod> {
     let words = fs::read(process.join("cmdline")).ok()?;
     let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-    let after = |option: &str| words.iter().skip_while(|word| *word != option).nth(1).map(|word| word.to_string());
-    let (id, namespace) = (after("-id")?, after("-namespace").unwrap_or_default());
-    let spec = fs::read(process.join("cwd").join("config.json")).ok();
-    let spec: Value = spec.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let noted = |what: &str| Some(spec["annotations"][format!("io.kubernetes.cri.sandbox-{what}")].as_str()?.to_owned());
-    Some(Pod { namespace: noted("namespace").unwrap_or(namespace), name: noted("name").unwrap_or(id) })
+    let after =
+        |option: &str| words.iter().skip_while(|word| *word != option).nth(1).map(ToString::to_string);
+    Some(Pod { name: after("-id")?, namespace: after("-namespace").unwrap_or_default() })
 }
 
 /// The versions that nobody uses and that are not `current`.
 pub(crate) fn unused(host: &Host, store: &Store, users: &[User], current: &str) -> Result<Vec<PathBuf>> {
     let versions = host.names(&store.versions())?.into_iter();
     let is_used = |version: &str| version == current || users.iter().any(|user| user.version == version);
-    Ok(versions.filter(|version| !is_used(&version.to_string_lossy())).map(|version| store.versions().join(version)).collect())
+    Ok(versions
+        .filter(|version| !is_used(&version.to_string_lossy()))
+        .map(|version| store.versions().join(version))
+        .collect())
 }

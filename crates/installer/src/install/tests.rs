@@ -21,7 +21,10 @@ fn installs_twice_as_once_and_uninstalls_to_the_last_byte_twenty_times() {
         let before = bed.snapshot();
         for round in 0..20 {
             let installed = bed.install(&of(&bed, "1.0.0")).expect("it works");
-            assert_eq!((installed.changed, installed.handlers), (true, vec!["one".to_owned(), "two".to_owned()]));
+            assert_eq!(
+                (installed.changed, installed.handlers),
+                (true, vec!["one".to_owned(), "two".to_owned()])
+            );
             let (once, restarts) = (bed.snapshot(), bed.machine.restarts.get());
             let again = bed.install(&of(&bed, "1.0.0")).expect("it works again");
             assert_eq!((again.changed, again.restarted), (false, None));

@@ -33,7 +33,8 @@ impl Bench {
         // Below /tmp, which nodes see as well.
         let releases = tempfile::tempdir_in("/tmp").expect("a folder");
         let archive = releases.path().join("hello.tar");
-        let image = Rootfs::new(Platform::host()).file("/hello.wat", 0o644, HELLO).file("/wait.wat", 0o644, WAIT);
+        let image =
+            Rootfs::new(Platform::host()).file("/hello.wat", 0o644, HELLO).file("/wait.wat", 0o644, WAIT);
         let image = image.build().expect("an image");
         let file = fs::File::create(&archive).expect("it is ours");
         Archive::default().image("localhost/hello:1", image).write(file).expect("it is written");
@@ -75,6 +76,8 @@ impl Bench {
     }
 
     fn pod(&self, handler: &str) -> Pod {
+        // A connection that has broken says so once.
+        self.cri.version().or_else(|_broken| self.cri.version()).expect("containerd serves");
         self.cri.pod(PodSpec::new(format!("by-{handler}"), handler)).expect("a pod")
     }
 
@@ -86,7 +89,11 @@ impl Bench {
         let container = pod.container(spec).expect("a container");
         container.start().expect("it starts");
         let ended = container.wait(SOON).expect("it ends");
-        assert_eq!((ended.code, text(&container.log().expect("a log").stdout)), (0, "hello\n".to_owned()), "{handler}");
+        assert_eq!(
+            (ended.code, text(&container.log().expect("a log").stdout)),
+            (0, "hello\n".to_owned()),
+            "{handler}"
+        );
         container.delete().expect("it is deleted");
         pod.delete().expect("it is deleted");
     }
@@ -96,7 +103,9 @@ impl Bench {
     }
 
     fn versions(&self) -> usize {
-        fs::read_dir(self.node.root().expect("it lives").join("opt/shimmer/versions")).expect("a folder").count()
+        fs::read_dir(self.node.root().expect("it lives").join("opt/shimmer/versions"))
+            .expect("a folder")
+            .count()
     }
 }
 
@@ -110,7 +119,10 @@ fn files(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_symlink() {
-                found.insert(path.clone(), fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes());
+                found.insert(
+                    path.clone(),
+                    fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes(),
+                );
             } else if path.is_dir() {
                 folders.push(path);
             } else {
@@ -141,7 +153,8 @@ const WAIT: &str = r#"(module (memory (export "memory") 1) (func (export "_start
 #[test]
 fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
     let bench = Bench::new(Node::builder().bare().start().expect("a node"));
-    let (one, two) = (release::good(bench.releases.path(), "1.0.0"), release::good(bench.releases.path(), "1.1.0"));
+    let (one, two) =
+        (release::good(bench.releases.path(), "1.0.0"), release::good(bench.releases.path(), "1.1.0"));
     let installed = bench.does(&bench.install(&one));
     assert_eq!(installed["handlers"], serde_json::json!(release::engines()));
     assert_eq!(installed["restarted"], "whoever started it");
@@ -161,7 +174,11 @@ fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
     assert_eq!((bench.containerd(), bench.versions()), (containerd, 2), "the pod's version stays");
     bench.says_hello("wasmtime");
     let status = bench.does(&bench.run(&["status"]));
-    assert_eq!((&status["pods"][0]["name"], &status["faults"]), (&"by-wasmtime".into(), &serde_json::json!([])), "{status}");
+    assert_eq!(
+        (&status["pods"][0]["name"], &status["faults"]),
+        (&"by-wasmtime".into(), &serde_json::json!([])),
+        "{status}"
+    );
     let refused = Bench::fails(&bench.run(&["uninstall"]), 3);
     assert!(refused.contains("by-wasmtime") && refused.contains("--force"), "{refused}");
     bench.does(&bench.run(&["verify"]));
@@ -213,7 +230,8 @@ fn moody(folder: &Path) -> PathBuf {
     let real = node.containerd().expect("a look").expect("it runs").args.remove(0);
     node.stop().expect("nothing is left");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists());
+    let is_there =
+        |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists());
     let real = if real.starts_with('/') { PathBuf::from(real) } else { is_there(&real).expect("it runs") };
     let beside = real.parent().expect("a folder").join("containerd-shim-runc-v2");
     std::os::unix::fs::symlink(beside, folder.join("containerd-shim-runc-v2")).expect("it is ours");

@@ -18,7 +18,9 @@ pub(crate) fn engines() -> Vec<String> {
     for entry in fs::read_dir(programs()).expect("a folder") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
         let engine = name.strip_prefix("containerd-shim-").and_then(|rest| rest.strip_suffix("-v1"));
-        engines.extend(engine.filter(|engine| programs().join(format!("shimmer-{engine}")).exists()).map(str::to_owned));
+        engines.extend(
+            engine.filter(|engine| programs().join(format!("shimmer-{engine}")).exists()).map(str::to_owned),
+        );
     }
     // Examples and stand-ins of other tests are no engines of a release.
     engines.retain(|engine| ["wasmedge", "wasmer", "wasmtime"].contains(&engine.as_str()));
