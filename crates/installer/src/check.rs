@@ -60,7 +60,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
     for runtime in &new.runtimes {
         let there = after.runtime(&runtime.handler);
         if !there.is_some_and(|there| has(there, &value(runtime))) {
-            let told = there.map_or_else(|| "nothing".to_owned(), short);
+            let told = there.map_or_else(|| "nothing".to_owned(), |there| short(&set(there)));
             found.push(Difference::Runtime { handler: runtime.handler.clone(), told });
         }
     }
@@ -73,7 +73,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
             found.push(Difference::Left { handler: handler.clone() });
         }
     }
-    let set = old.settings.local_image_pull || new.settings.local_image_pull;
+    let pulls = old.settings.local_image_pull || new.settings.local_image_pull;
     if new.settings.local_image_pull && after.pulls_locally() != Some(true) {
         found.push(Difference::Setting { name: PULL.join(".") });
     }
@@ -87,7 +87,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
                 &runtimes(dump.schema).into_iter().chain([handler.as_str()]).collect::<Vec<_>>(),
             );
         }
-        if set {
+        if pulls {
             tree::remove(&mut value, &PULL);
         }
         value
@@ -147,6 +147,13 @@ fn is_nothing(value: &Value) -> bool {
         Value::Array(values) => values.is_empty(),
         Value::Object(entries) => entries.values().all(is_nothing),
     }
+}
+
+/// What of a table somebody has set.
+fn set(value: &Value) -> Value {
+    let Some(entries) = value.as_object() else { return value.clone() };
+    let entries = entries.iter().filter(|(_, value)| !is_nothing(value));
+    Value::Object(entries.map(|(key, value)| (key.clone(), set(value))).collect())
 }
 
 fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference>) {

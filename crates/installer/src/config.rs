@@ -49,7 +49,7 @@ pub(crate) struct Wanted {
 }
 
 /// A file's new content, and what has to be kept to take it back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Writing {
     pub(crate) content: Vec<u8>,
     pub(crate) written: Written,

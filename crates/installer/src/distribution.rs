@@ -165,6 +165,14 @@ impl Site {
         system::refuse_read_only(node)?;
         let distribution = presence::decide(node, declared)?;
         let place = Place::of(distribution, declared.config.as_deref());
+        if let Some(config) = &declared.config
+            && !node.has(config)?
+        {
+            return Err(Error::refused(format!(
+                "there is no {}, which was declared by --config",
+                config.display()
+            )));
+        }
         let containerd = binary(node, &place)?;
         let version = version(&containerd)?;
         let config = config(node, &place.config)?;

@@ -6,6 +6,8 @@ mod config;
 mod distribution;
 mod error;
 mod host;
+#[cfg(test)]
+mod nodes;
 mod schema;
 mod tree;
 
