@@ -110,6 +110,42 @@ fn yaml(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distribution::Declared;
+    use crate::nodes::{Files, wanted};
+    use crate::schema::Version;
+
+    /// What is said on a node of this name, whose runc has `SystemdCgroup` or not.
+    fn said(name: &str, systemd: bool, pull: bool, wanted: &Wanted) -> Vec<Kind> {
+        let files = Files::of(name, &["/usr/bin/containerd"]);
+        let host = files.host();
+        let node = Node::new(&host);
+        let site = Site::detect(&node, &Declared::default(), &|_| Ok(Version::new(2, 1, 9))).unwrap();
+        let dump = format!(
+            "version = 3\n[plugins.'io.containerd.cri.v1.images']\nuse_local_image_pull = {pull}\n\
+             [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = {systemd}\n"
+        );
+        let before = Dump::parse(dump.as_bytes()).unwrap();
+        advise(&node, &site, &before, wanted).unwrap().into_iter().map(|advice| advice.kind).collect()
+    }
+
+    #[test]
+    fn warns_of_the_transfer_service_until_it_is_turned_off() {
+        let mut ours = wanted(&["wasmtime"]);
+        assert_eq!(said("conf-d-v3", true, false, &ours), [Kind::Transfer]);
+        assert_eq!(said("conf-d-v3", true, true, &ours), []);
+        ours.settings.local_image_pull = true;
+        assert_eq!(said("conf-d-v3", true, false, &ours), []);
+    }
+
+    #[test]
+    fn warns_of_cgroups_that_do_not_fit_together() {
+        let ours = wanted(&["wasmtime"]);
+        // Ours and runc, ours and runc and the kubelet, runc and the kubelet.
+        assert_eq!(said("conf-d-v3", false, true, &ours), [Kind::Cgroups]);
+        assert_eq!(said("eks-al2023", false, true, &ours), [Kind::Cgroups, Kind::Cgroups]);
+        assert_eq!(said("kubeadm-v3", true, true, &ours), [Kind::Cgroups]);
+        assert_eq!(said("kubeadm-v2", true, true, &ours), []);
+    }
 
     #[test]
     fn reads_the_kubelets_driver_from_its_own_line_only() {

@@ -97,6 +97,9 @@ impl Files {
         wanted: &Wanted,
     ) -> Result<Kept> {
         let kept = self.plan(declared, version, old, wanted)?;
+        if let Some(old) = old.filter(|old| old.file() != kept.file()) {
+            self.uninstall(old)?;
+        }
         self.put(kept.file(), &kept.writing.content);
         Ok(kept)
     }

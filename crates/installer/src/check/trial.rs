@@ -21,7 +21,7 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// What to try for `writing` at `site`; `folder` is a folder of our own on the node, in which nothing else is. `node` is
-    /// the node as it is, with `old` still in it.
+    /// the one that `site` was detected on: without `old`, which may be in its place still.
     ///
     /// The root is tried as a copy whose imports are spelled out, with the candidate where it is going to be: so the order is
     /// the real one, and a file that is read later and changes our tables is seen.

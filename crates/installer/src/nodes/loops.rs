@@ -3,6 +3,7 @@
 use super::cases::{self, Case};
 use super::{Files, Kept, wanted};
 use crate::distribution::Declared;
+use crate::schema::Version;
 
 fn install(files: &Files, case: &Case, old: Option<&Kept>, handlers: &[&str]) -> Kept {
     let mut wanted = wanted(handlers);
@@ -143,4 +144,37 @@ fn a_runtime_that_somebody_has_changed_stays_and_is_told() {
             case.name
         );
     }
+}
+
+#[test]
+fn an_update_of_containerd_may_move_our_tables_to_another_file() {
+    let files = Files::of("eks-al2", &["/usr/bin/containerd", "/run/containerd/containerd.sock"]);
+    let original = files.all();
+    let install =
+        |old, version| files.install(&Declared::default(), version, old, &wanted(&["wasmtime"])).unwrap();
+    let edited = install(None, Version::new(1, 7, 24));
+    let dropped = install(Some(&edited), Version::new(2, 1, 9));
+    assert_ne!(edited.file(), dropped.file());
+    assert_eq!(files.read(edited.file()), edited.original);
+    let back = install(Some(&dropped), Version::new(1, 7, 24));
+    assert_eq!(files.read(back.file()).unwrap(), edited.writing.content);
+    files.uninstall(&back).unwrap();
+    assert_eq!(files.all(), original);
+}
+
+#[test]
+fn runc_stays_where_somebody_elses_runtime_would_take_its_place() {
+    let files = Files::of("bare-v2", &["/usr/bin/containerd"]);
+    let kept =
+        files.install(&Declared::default(), Version::new(1, 7, 24), None, &wanted(&["wasmtime"])).unwrap();
+    let mut now = files.read(kept.file()).unwrap();
+    now.extend(b"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n");
+    files.put(kept.file(), &now);
+    let left = files.uninstall(&kept).unwrap();
+    assert!(left[0].contains("runc"), "{left:?}");
+    let text = String::from_utf8(files.read(kept.file()).unwrap()).unwrap();
+    assert!(
+        text.contains("runtimes.runc]") && text.contains("runtimes.kata]") && !text.contains("wasmtime"),
+        "{text}"
+    );
 }

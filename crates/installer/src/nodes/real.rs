@@ -9,7 +9,7 @@ use super::{Files, Kept, wanted};
 use crate::check::{Dump, Trial, Verdict, compare, missing};
 use crate::config::Wanted;
 use crate::distribution::{Declared, Node};
-use crate::schema::{Schema, Version};
+use crate::schema::Version;
 
 /// A containerd, and the libraries that it needs, to be put into a node's root.
 struct Containerd {
@@ -19,7 +19,11 @@ struct Containerd {
 
 impl Containerd {
     fn here() -> Self {
-        let binary = PathBuf::from("/usr/bin/containerd");
+        let places = ["/usr/bin/containerd", "/usr/local/bin/containerd"].map(PathBuf::from);
+        let binary = places
+            .into_iter()
+            .find(|file| file.exists())
+            .expect("containerd, which `cargo xtask setup` installs");
         let output = Command::new(&binary)
             .arg("--version")
             .output()
@@ -61,8 +65,13 @@ const FOLDER: &str = "/opt/shimmer/state/trial";
 /// What containerd says of `kept`, which is not in its place yet; `old` is.
 fn try_out(containerd: &Containerd, files: &Files, old: Option<&Kept>, kept: &Kept) -> (Dump, Dump) {
     let host = files.host();
+    let restored = old.map(|old| files.restored(old).unwrap());
+    let mut node = Node::new(&host);
+    if let (Some(old), Some(restored)) = (old, &restored) {
+        node = node.with(old.file(), restored.content.as_deref());
+    }
     let old = old.map(|old| &old.writing.written);
-    let trial = Trial::new(&Node::new(&host), &kept.site, &kept.writing, old, Path::new(FOLDER)).unwrap();
+    let trial = Trial::new(&node, &kept.site, &kept.writing, old, Path::new(FOLDER)).unwrap();
     for (path, content) in &trial.files {
         assert!(path.starts_with(FOLDER));
         files.put(path, content);
@@ -71,7 +80,8 @@ fn try_out(containerd: &Containerd, files: &Files, old: Option<&Kept>, kept: &Ke
 }
 
 fn fits(case: &Case, containerd: &Containerd) -> bool {
-    case.name != "k3s-foreign" && case.version == containerd.version && case.schema < Schema::V4
+    let version = containerd.version;
+    case.name != "k3s-foreign" && case.version.merges() == version.merges() && case.schema <= version.reads()
 }
 
 /// What the distribution does when it starts.

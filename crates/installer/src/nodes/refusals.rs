@@ -153,5 +153,26 @@ fn refuses_a_drop_in_of_our_name_that_is_not_ours() {
     files.put(Path::new("/etc/containerd/conf.d/50-shimmer.toml"), b"version = 3\n");
     let error =
         files.install(&Declared::default(), NEW, None, &wanted(&["wasmtime"])).err().unwrap().to_string();
-    assert!(error.contains("50-shimmer.toml is there already"), "{error}");
+    assert!(error.contains("50-shimmer.toml has something in it"), "{error}");
+}
+
+#[test]
+fn refuses_a_file_that_is_made_anew_at_every_start() {
+    let files = Files::of("k3s-v3", &["/srv/k3s/agent/etc/containerd/config.toml"]);
+    let at = |config: &str, distribution| {
+        let declared = Declared { config: Some(config.into()), distribution, socket: None };
+        detect(&files, &declared, NEW)
+    };
+    assert!(at("/srv/k3s/agent/etc/containerd/config.toml", None).unwrap_err().contains("--distribution"));
+    assert!(at(K3S, Some(Distribution::Rke2)).unwrap_err().contains("is k3s's"));
+    assert!(at(K3S, None).unwrap_err().contains("data/current/bin/containerd"));
+}
+
+#[test]
+fn refuses_handlers_that_kubernetes_would_not_take() {
+    let files = Files::of("conf-d-v3", &PLAIN);
+    for handlers in [&["Wasm"][..], &["{{ . }}"], &[""], &["a", "a"], &["a\nb"]] {
+        let error = files.install(&Declared::default(), NEW, None, &wanted(handlers)).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    }
 }
