@@ -1,7 +1,7 @@
 //! Whether containerd understands a configuration as it is meant: by its own words, before anything is restarted.
 
+mod candidate;
 mod dump;
-mod trial;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::config::{PULL, Runtime, Wanted, runtimes, value};
 use crate::error::{Error, Result};
 use crate::tree;
 
+pub(crate) use candidate::Candidate;
 pub(crate) use dump::Dump;
-pub(crate) use trial::Trial;
 
 /// What a candidate does to containerd's configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -96,7 +96,8 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
     if found.is_empty() { Verdict::Good } else { Verdict::Bad(found) }
 }
 
-/// Those of `wanted` that have to be written: a handler that is configured just so already, and not by us, is left out.
+/// Those of `wanted` that have to be written: a handler that is configured just so already, and not by us, is left out. If
+/// none is left, and no setting, there is nothing to write: that is how a `Placement::Foreign` template becomes usable.
 ///
 /// # Errors
 /// Refused where a handler is configured otherwise by somebody else. `old` are those that we have written before.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use toml_edit::{Document, Item};
+use toml_edit::Item;
 
 use super::tables::{self, Entry, NOTE, PULL};
 use super::{Part, Piece, Written};
@@ -118,7 +118,7 @@ impl<'a> Ours<'a> {
 
     /// Line by line, by where things are now.
     fn lines(&self, text: &str, written: &Written) -> Option<String> {
-        let document = Document::parse(text).ok()?;
+        let document = tree::document(text).ok()?;
         let mut spans = Vec::new();
         for entry in &self.entries {
             let path = tables::runtimes(written.schema);

@@ -55,7 +55,7 @@ impl Found<'_> {
 
     /// There is no configuration yet.
     fn made(&self) -> Result<Placement> {
-        let folder = self.file.parent().unwrap_or(Path::new("/")).join("conf.d");
+        let folder = self.file.parent().unwrap_or_else(|| Path::new("/")).join("conf.d");
         let hidden = system::hides_its_config(self.node)? || !self.node.names(&folder)?.is_empty();
         if hidden {
             return Err(Error::refused(format!(

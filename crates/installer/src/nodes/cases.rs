@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use super::{Files, wanted};
-use crate::distribution::{Declared, Distribution, Node, Placement, Site};
-use crate::schema::{Schema, Version};
+use crate::distribution::Distribution::{self, Containerd, K0s, K3s, Microk8s, Rke2};
+use crate::distribution::{Declared, Node, Placement, Site};
+use crate::schema::Schema::{self, V2, V3, V4};
+use crate::schema::Version;
 
 const OLD: Version = Version::new(1, 7, 24);
 const NEW: Version = Version::new(2, 1, 9);
@@ -29,10 +31,8 @@ pub(super) struct Case {
 }
 
 pub(super) fn all() -> Vec<Case> {
-    use Distribution::{Containerd, K0s, K3s, Microk8s, Rke2};
-    use Schema::{V2, V3, V4};
-    let config = "/etc/containerd/config.toml";
-    let case = |name, empty, version, distribution, kind, file, schema| Case {
+    let rows = PLAIN_NODES.iter().chain(OTHER_NODES);
+    rows.map(|&(name, empty, version, distribution, kind, file, schema)| Case {
         name,
         empty,
         version,
@@ -40,85 +40,86 @@ pub(super) fn all() -> Vec<Case> {
         kind,
         file,
         schema,
-    };
-    vec![
-        case("kubeadm-v2", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("kubeadm-v2", PLAIN, NEW, Containerd, "edit", config, V2),
-        case("kubeadm-v3", PLAIN, NEW, Containerd, "edit", config, V3),
-        case("conf-d-v3", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/conf.d/50-shimmer.toml", V3),
-        case("conf-d-v4", PLAIN, NEWEST, Containerd, "drop-in", "/etc/containerd/conf.d/50-shimmer.toml", V4),
-        case("eks-al2023", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/config.d/50-shimmer.toml", V3),
-        case("eks-al2", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("eks-al2", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/config.d/50-shimmer.toml", V2),
-        case("imported-v2", PLAIN, OLD, Containerd, "edit", "/etc/containerd/conf.d/20-cri.toml", V2),
-        case("aks", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("crlf", PLAIN, NEW, Containerd, "edit", config, V3),
-        case("inline", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("dotted", PLAIN, NEW, Containerd, "edit", config, V3),
-        case("gke-ubuntu", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("defaults", PLAIN, OLD, Containerd, "new", config, V2),
-        case("defaults", PLAIN, NEW, Containerd, "new", config, V3),
-        case("bare-v2", PLAIN, OLD, Containerd, "edit", config, V2),
-        case("comments-only", PLAIN, NEW, Containerd, "edit", config, V3),
-        case(
-            "k3s-v3",
-            K3S,
-            NEW,
-            K3s,
-            "drop-in",
-            "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/50-shimmer.toml",
-            V3,
-        ),
-        case(
-            "k3s-v2",
-            K3S,
-            OLD,
-            K3s,
-            "template",
-            "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl",
-            V2,
-        ),
-        case(
-            "k3s-v3-template",
-            K3S,
-            NEW,
-            K3s,
-            "template",
-            "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl",
-            V3,
-        ),
-        case(
-            "k3s-foreign",
-            K3S,
-            OLD,
-            K3s,
-            "foreign",
-            "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl",
-            V2,
-        ),
-        case(
-            "rke2-v3",
-            RKE2,
-            NEW,
-            Rke2,
-            "drop-in",
-            "/var/lib/rancher/rke2/agent/etc/containerd/config-v3.toml.d/50-shimmer.toml",
-            V3,
-        ),
-        case("k0s-v2", K0S, OLD, K0s, "drop-in", "/etc/k0s/containerd.d/50-shimmer.toml", V2),
-        case("k0s-v3", K0S, NEW, K0s, "drop-in", "/etc/k0s/containerd.d/50-shimmer.toml", V3),
-        case("k0s-own", K0S, NEW, K0s, "edit", "/etc/k0s/containerd.toml", V3),
-        case(
-            "microk8s",
-            MICROK8S,
-            OLD,
-            Microk8s,
-            "edit",
-            "/var/snap/microk8s/current/args/containerd-template.toml",
-            V2,
-        ),
-    ]
+    })
+    .collect()
 }
+
+type Row = (&'static str, &'static [&'static str], Version, Distribution, &'static str, &'static str, Schema);
+
+const CONFIG: &str = "/etc/containerd/config.toml";
+
+const PLAIN_NODES: &[Row] = &[
+    ("kubeadm-v2", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("kubeadm-v2", PLAIN, NEW, Containerd, "edit", CONFIG, V2),
+    ("kubeadm-v3", PLAIN, NEW, Containerd, "edit", CONFIG, V3),
+    ("conf-d-v3", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/conf.d/50-shimmer.toml", V3),
+    ("conf-d-v4", PLAIN, NEWEST, Containerd, "drop-in", "/etc/containerd/conf.d/50-shimmer.toml", V4),
+    ("eks-al2023", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/config.d/50-shimmer.toml", V3),
+    ("eks-al2", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("eks-al2", PLAIN, NEW, Containerd, "drop-in", "/etc/containerd/config.d/50-shimmer.toml", V2),
+    ("imported-v2", PLAIN, OLD, Containerd, "edit", "/etc/containerd/conf.d/20-cri.toml", V2),
+    ("aks", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("crlf", PLAIN, NEW, Containerd, "edit", CONFIG, V3),
+    ("inline", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("dotted", PLAIN, NEW, Containerd, "edit", CONFIG, V3),
+    ("gke-ubuntu", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("defaults", PLAIN, OLD, Containerd, "new", CONFIG, V2),
+    ("defaults", PLAIN, NEW, Containerd, "new", CONFIG, V3),
+    ("bare-v2", PLAIN, OLD, Containerd, "edit", CONFIG, V2),
+    ("comments-only", PLAIN, NEW, Containerd, "edit", CONFIG, V3),
+];
+
+const OTHER_NODES: &[Row] = &[
+    (
+        "k3s-v3",
+        K3S,
+        NEW,
+        K3s,
+        "drop-in",
+        "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/50-shimmer.toml",
+        V3,
+    ),
+    ("k3s-v2", K3S, OLD, K3s, "template", "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl", V2),
+    (
+        "k3s-v3-template",
+        K3S,
+        NEW,
+        K3s,
+        "template",
+        "/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl",
+        V3,
+    ),
+    (
+        "k3s-foreign",
+        K3S,
+        OLD,
+        K3s,
+        "foreign",
+        "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl",
+        V2,
+    ),
+    (
+        "rke2-v3",
+        RKE2,
+        NEW,
+        Rke2,
+        "drop-in",
+        "/var/lib/rancher/rke2/agent/etc/containerd/config-v3.toml.d/50-shimmer.toml",
+        V3,
+    ),
+    ("k0s-v2", K0S, OLD, K0s, "drop-in", "/etc/k0s/containerd.d/50-shimmer.toml", V2),
+    ("k0s-v3", K0S, NEW, K0s, "drop-in", "/etc/k0s/containerd.d/50-shimmer.toml", V3),
+    ("k0s-own", K0S, NEW, K0s, "edit", "/etc/k0s/containerd.toml", V3),
+    (
+        "microk8s",
+        MICROK8S,
+        OLD,
+        Microk8s,
+        "edit",
+        "/var/snap/microk8s/current/args/containerd-template.toml",
+        V2,
+    ),
+];
 
 #[test]
 fn every_node_is_known_for_what_it_is() {

@@ -178,3 +178,22 @@ fn runc_stays_where_somebody_elses_runtime_would_take_its_place() {
         "{text}"
     );
 }
+
+#[test]
+fn a_line_that_fell_into_our_last_table_is_somebodys() {
+    let files = Files::of("kubeadm-v2", &["/usr/bin/containerd"]);
+    let install = || {
+        files
+            .install(&Declared::default(), Version::new(2, 1, 9), None, &wanted(&["wasmtime", "wasmer"]))
+            .unwrap()
+    };
+    let kept = install();
+    let mut now = files.read(kept.file()).unwrap();
+    now.extend(b"NoNewKeyring = true\n");
+    files.put(kept.file(), &now);
+    let left = files.uninstall(&kept).unwrap();
+    assert!(left.len() == 1 && left[0].contains("wasmer"), "{left:?}");
+    let text = String::from_utf8(files.read(kept.file()).unwrap()).unwrap();
+    assert!(text.contains("runtimes.wasmer.options]") && text.ends_with("NoNewKeyring = true\n"), "{text}");
+    assert!(!text.contains("wasmtime"), "{text}");
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::cases::{self, Case};
 use super::{Files, Kept, wanted};
-use crate::check::{Dump, Trial, Verdict, compare, missing};
+use crate::check::{Candidate, Dump, Verdict, compare, missing};
 use crate::config::Wanted;
 use crate::distribution::{Declared, Node};
 use crate::schema::Version;
@@ -71,12 +71,14 @@ fn try_out(containerd: &Containerd, files: &Files, old: Option<&Kept>, kept: &Ke
         node = node.with(old.file(), restored.content.as_deref());
     }
     let old = old.map(|old| &old.writing.written);
-    let trial = Trial::new(&node, &kept.site, &kept.writing, old, Path::new(FOLDER)).unwrap();
-    for (path, content) in &trial.files {
-        assert!(path.starts_with(FOLDER));
+    let folder = Path::new(FOLDER);
+    let before = Candidate::before(&kept.site, folder);
+    let after = Candidate::after(&node, &kept.site, &kept.writing, old, folder).unwrap();
+    for (path, content) in before.files.iter().chain(&after.files) {
+        assert!(path.starts_with(folder));
         files.put(path, content);
     }
-    (containerd.dump(files, &trial.before), containerd.dump(files, &trial.after))
+    (containerd.dump(files, &before.root), containerd.dump(files, &after.root))
 }
 
 fn fits(case: &Case, containerd: &Containerd) -> bool {
