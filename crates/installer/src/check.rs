@@ -1,7 +1,7 @@
 //! Whether containerd understands a configuration as it is meant: by its own words, before anything is restarted.
 
+mod candidate;
 mod dump;
-mod trial;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::config::{PULL, Runtime, Wanted, runtimes, value};
 use crate::error::{Error, Result};
 use crate::tree;
 
+pub(crate) use candidate::Candidate;
 pub(crate) use dump::Dump;
-pub(crate) use trial::Trial;
 
 /// What a candidate does to containerd's configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,7 +60,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
     for runtime in &new.runtimes {
         let there = after.runtime(&runtime.handler);
         if !there.is_some_and(|there| has(there, &value(runtime))) {
-            let told = there.map_or_else(|| "nothing".to_owned(), short);
+            let told = there.map_or_else(|| "nothing".to_owned(), |there| short(&set(there)));
             found.push(Difference::Runtime { handler: runtime.handler.clone(), told });
         }
     }
@@ -73,7 +73,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
             found.push(Difference::Left { handler: handler.clone() });
         }
     }
-    let set = old.settings.local_image_pull || new.settings.local_image_pull;
+    let pulls = old.settings.local_image_pull || new.settings.local_image_pull;
     if new.settings.local_image_pull && after.pulls_locally() != Some(true) {
         found.push(Difference::Setting { name: PULL.join(".") });
     }
@@ -87,7 +87,7 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
                 &runtimes(dump.schema).into_iter().chain([handler.as_str()]).collect::<Vec<_>>(),
             );
         }
-        if set {
+        if pulls {
             tree::remove(&mut value, &PULL);
         }
         value
@@ -96,7 +96,8 @@ pub(crate) fn compare(before: &Dump, after: &Dump, old: &Wanted, new: &Wanted) -
     if found.is_empty() { Verdict::Good } else { Verdict::Bad(found) }
 }
 
-/// Those of `wanted` that have to be written: a handler that is configured just so already, and not by us, is left out.
+/// Those of `wanted` that have to be written: a handler that is configured just so already, and not by us, is left out. If
+/// none is left, and no setting, there is nothing to write: that is how a `Placement::Foreign` template becomes usable.
 ///
 /// # Errors
 /// Refused where a handler is configured otherwise by somebody else. `old` are those that we have written before.
@@ -149,6 +150,13 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
+/// What of a table somebody has set.
+fn set(value: &Value) -> Value {
+    let Some(entries) = value.as_object() else { return value.clone() };
+    let entries = entries.iter().filter(|(_, value)| !is_nothing(value));
+    Value::Object(entries.map(|(key, value)| (key.clone(), set(value))).collect())
+}
+
 fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference>) {
     if before == after || (is_nothing(before) && is_nothing(after)) {
         return;
@@ -170,5 +178,86 @@ fn short(value: &Value) -> String {
     match text.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::wanted;
+
+    const BEFORE: &str = "version = 3\nimports = ['a']\n[plugins.'io.containerd.cri.v1.images']\nuse_local_image_pull = false\n\
+        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n\
+        [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = true\nBinaryName = ''\n";
+    const OURS: &str = "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime]\n\
+        runtime_type = 'io.containerd.wasmtime.v1'\nruntime_path = '/opt/shimmer/current/containerd-shim-wasmtime-v1'\n\
+        sandboxer = ''\noptions = { SystemdCgroup = true }\n";
+
+    fn dump(text: &str) -> Dump {
+        Dump::parse(text.as_bytes()).unwrap()
+    }
+
+    fn bad(after: &str, old: &Wanted, new: &Wanted) -> String {
+        match compare(&dump(BEFORE), &dump(after), old, new) {
+            Verdict::Good => "good".to_owned(),
+            Verdict::Bad(all) => all.iter().map(Difference::to_string).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    #[test]
+    fn only_our_runtimes_may_be_different() {
+        let (none, ours) = (Wanted::default(), wanted(&["wasmtime"]));
+        let good = format!("{BEFORE}{OURS}").replace("['a']", "['b', 'c']").replace("BinaryName = ''\n", "");
+        assert_eq!(bad(&good, &none, &ours), "good");
+        let said = bad(BEFORE, &none, &ours);
+        assert!(said.contains("the runtime wasmtime: nothing"), "{said}");
+        let said = bad(&good.replace("/opt/shimmer", "/usr"), &none, &ours);
+        assert!(said.contains("\"/usr/current"), "{said}");
+        let said = bad(&good.replace("sandboxer = ''", "snapshotter = 'x'"), &none, &ours);
+        assert!(said.contains("snapshotter"), "{said}");
+        let said = bad(&good.replacen("SystemdCgroup = true", "", 1), &none, &ours);
+        assert!(said.ends_with("runc.options.SystemdCgroup would become nothing, and is true"), "{said}");
+        let said = bad(&good, &ours, &none);
+        assert!(said.contains("would still have the runtime wasmtime"), "{said}");
+    }
+
+    #[test]
+    fn a_setting_has_to_arrive() {
+        let mut ours = wanted(&["wasmtime"]);
+        ours.settings.local_image_pull = true;
+        let good = format!("{BEFORE}{OURS}");
+        assert!(bad(&good, &Wanted::default(), &ours).contains("use_local_image_pull"));
+        assert_eq!(bad(&good.replace("pull = false", "pull = true"), &Wanted::default(), &ours), "good");
+    }
+
+    #[test]
+    fn a_dump_that_is_none_is_refused() {
+        for text in [
+            "",
+            "version = 7",
+            "containerd: no such file",
+            "version = 3\ndisabled_plugins = ['io.containerd.grpc.v1.cri']",
+        ] {
+            assert!(Dump::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_k3s_has_found_by_itself_is_a_conflict_and_told() {
+        let found = "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.wasmtime]\n\
+            runtime_type = 'io.containerd.wasmtime.v2'\noptions = { BinaryName = '/usr/bin/containerd-shim-wasmtime-v1' }\n";
+        let error = missing(&dump(&format!("{BEFORE}{found}")), &[], &wanted(&["wasmtime"]).runtimes)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/usr/bin/containerd-shim-wasmtime-v1") && error.contains("k3s"), "{error}");
+    }
+
+    #[test]
+    fn runtimes_are_to_have_what_the_default_one_has() {
+        assert_eq!(dump(BEFORE).systemd_cgroup(), Some(true));
+        assert_eq!(dump("version = 3").systemd_cgroup(), None);
+        let crun = "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd]\ndefault_runtime_name = 'crun'\n\
+            runtimes.crun.options.SystemdCgroup = false\nruntimes.runc.options.SystemdCgroup = true\n";
+        assert_eq!(dump(crun).systemd_cgroup(), Some(false));
     }
 }

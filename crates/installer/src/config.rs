@@ -1,11 +1,14 @@
 //! What is written into containerd's configuration, and how it is taken out again.
 //!
-//! An upgrade is `restore` in memory, then `write` on what that gives: one file is written, once.
+//! An upgrade is `restore` in memory, then `Site::detect` and `write` on what that gives: one file is written, once. If the
+//! new place is another file (containerd was updated, and merges drop-ins now), both are: the old one with what `restore`
+//! gave.
 
 mod insertion;
 mod removal;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +52,7 @@ pub(crate) struct Wanted {
 }
 
 /// A file's new content, and what has to be kept to take it back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Writing {
     pub(crate) content: Vec<u8>,
     pub(crate) written: Written,
@@ -104,6 +107,7 @@ pub(crate) struct Restored {
 /// # Errors
 /// Where our tables cannot be put in without a change to anything else, or a handler is there that is not ours.
 pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<Writing> {
+    sound(wanted)?;
     let file = site.placement.file();
     let (base, parsed) = match (&site.placement, now) {
         (Placement::Foreign(_), _) => return Err(foreign(site, wanted)),
@@ -116,7 +120,7 @@ pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<
         }
         (_, Some(_)) => {
             return Err(Error::refused(format!(
-                "{} is there already and was not written by this installer: move it away",
+                "{} has something in it that this installer has not written: move that to another file",
                 file.display()
             )));
         }
@@ -202,6 +206,34 @@ impl Written {
 
 /// What a template of ours begins with: all that k3s would write without it.
 const BASE: &str = "{{ template \"base\" . }}\n";
+
+/// Refuses what could not be a RuntimeClass's handler, or would mean something in a template.
+fn sound(wanted: &Wanted) -> Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    let mut seen = BTreeSet::new();
+    for Runtime { handler, shim, path, .. } in &wanted.runtimes {
+        for name in [handler, shim] {
+            if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+                return Err(Error::refused(format!(
+                    "{name:?} can be the name of no handler: it may have lower-case letters, digits, - and ."
+                )));
+            }
+        }
+        if !seen.insert(handler) {
+            return Err(Error::refused(format!(
+                "the handler {handler} is given to two shims: give one another (--shim NAME=HANDLER)"
+            )));
+        }
+        let fits = path.to_str().is_some_and(|path| !path.contains("{{") && !path.contains(char::is_control));
+        if !path.is_absolute() || !fits {
+            return Err(Error::refused(format!(
+                "{} cannot be the path of a shim: choose another --prefix",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Refuses handlers that are somebody else's, and drops those that are there just so.
 fn conflicts(site: &Site, value: &Value, entries: &mut Vec<Entry>) -> Result<()> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::advice::{self, Advice};
-use crate::check::{self, Dump, Trial, Verdict};
+use crate::check::{self, Candidate, Dump, Verdict};
 use crate::config::{self, Runtime, Settings, Wanted, Writing};
 use crate::disk::New;
 use crate::distribution::{Declared, Node, Site};
@@ -201,75 +201,75 @@ impl Work<'_> {
         let version = |containerd: &Path| Version::told(&self.machine.version_of(containerd)?);
         let site = Site::detect(&files, &self.options.declared, &version)?;
         let original = files.read(site.placement.file())?;
-        let mut plan = Plan {
-            shims,
-            wanted: Wanted::default(),
-            writing: config::write(&site, original.as_deref(), &Wanted::default())?,
-            site,
-            original,
-            warnings,
-        };
-        self.decide(&files, &mut plan)?;
+        let before = self.dump(&site, Candidate::before(&site, &self.store.trial()))?;
+        let wanted = self.wanted(&files, &site, &before, &shims, &mut warnings)?;
+        let writing = config::write(&site, original.as_deref(), &wanted)?;
+        let plan = Plan { site, shims, wanted, writing, original, warnings };
+        self.check(&files, &plan, &before)?;
         Ok(plan)
     }
 
-    /// Decides what is wanted by what containerd has, and makes sure that it will have exactly that.
-    fn decide(&self, files: &Node<'_>, plan: &mut Plan) -> Result<()> {
-        let before = self.dumps(files, plan)?.0;
-        let systemd = self.options.systemd_cgroup.or_else(|| before.systemd_cgroup());
+    /// What containerd is to have, as far as that follows from what it has.
+    fn wanted(
+        &self,
+        files: &Node<'_>,
+        site: &Site,
+        before: &Dump,
+        shims: &[Shim],
+        warnings: &mut Vec<String>,
+    ) -> Result<Wanted> {
+        let systemd_cgroup = self.options.systemd_cgroup.or_else(|| before.systemd_cgroup());
         let runtime = |shim: &Shim| Runtime {
             handler: shim.handler.clone(),
             shim: shim.name.clone(),
             path: self.store.current().join(shim_file(&shim.name)),
-            systemd_cgroup: systemd,
+            systemd_cgroup,
         };
-        let runtimes: Vec<_> = plan.shims.iter().map(runtime).collect();
-        let old = self.record.map(|record| record.written.wanted.clone()).unwrap_or_default();
-        let runtimes = check::missing(&before, &old.runtimes, &runtimes)?;
+        let runtimes: Vec<_> = shims.iter().map(runtime).collect();
+        let runtimes = check::missing(before, &self.old().runtimes, &runtimes)?;
         let wanted = Wanted { runtimes, settings: Settings::default() };
-        let advice = advice::advise(files, &plan.site, &before, &wanted)?;
+        let advice = advice::advise(files, site, before, &wanted)?;
         let mended = |advice: &&Advice| self.options.fix && advice.kind == advice::Kind::Transfer;
         let settings = Settings { local_image_pull: advice.iter().any(|advice| mended(&advice)) };
-        let left = advice.iter().filter(|advice| !mended(advice));
-        plan.warnings.extend(left.map(ToString::to_string));
-        plan.wanted = Wanted { settings, ..wanted };
-        plan.writing = config::write(&plan.site, plan.original.as_deref(), &plan.wanted)?;
-        let (before, after) = self.dumps(files, plan)?;
-        match check::compare(&before, &after, &old, &plan.wanted) {
-            Verdict::Good => Ok(()),
-            Verdict::Bad(differences) => {
-                let told: Vec<_> = differences.iter().map(ToString::to_string).collect();
-                let file = plan.writing.written.file.display();
-                let message = format!(
-                    "with what would be written to {file}, containerd would not have just what is wanted: {}",
-                    told.join("; ")
-                );
-                Err(Error::refused(message))
-            }
-        }
+        warnings.extend(advice.iter().filter(|advice| !mended(advice)).map(ToString::to_string));
+        Ok(Wanted { settings, ..wanted })
     }
 
-    /// What containerd makes of its configuration now, and with what would be written.
-    fn dumps(&self, files: &Node<'_>, plan: &Plan) -> Result<(Dump, Dump)> {
+    /// Makes sure that the node's containerd will have just what is wanted.
+    fn check(&self, files: &Node<'_>, plan: &Plan, before: &Dump) -> Result<()> {
         let folder = self.store.trial();
-        let now = Node::new(self.host);
-        // What was written elsewhere will be gone from there.
-        let old =
-            self.record.map(|record| &record.written).filter(|old| old.file == plan.writing.written.file);
-        let node = if self.record.is_some() && old.is_none() { files } else { &now };
-        let trial = Trial::new(node, &plan.site, &plan.writing, old, &folder)?;
+        let file = &plan.writing.written.file;
+        let old = self.record.map(|record| &record.written).filter(|old| old.file == *file);
+        let after = Candidate::after(files, &plan.site, &plan.writing, old, &folder)?;
+        let after = self.dump(&plan.site, after)?;
+        let Verdict::Bad(differences) = check::compare(before, &after, &self.old(), &plan.wanted) else {
+            return Ok(());
+        };
+        let told: Vec<_> = differences.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "with what would be written to {}, containerd would not have just what is wanted: {}",
+            file.display(),
+            told.join("; ")
+        );
+        Err(Error::refused(message))
+    }
+
+    /// What an earlier install wrote.
+    fn old(&self) -> Wanted {
+        self.record.map(|record| record.written.wanted.clone()).unwrap_or_default()
+    }
+
+    /// What containerd makes of a configuration that nobody uses yet.
+    fn dump(&self, site: &Site, candidate: Candidate) -> Result<Dump> {
+        let folder = self.store.trial();
         self.host.remove_tree(&folder)?;
-        for (file, content) in &trial.files {
+        for (file, content) in &candidate.files {
             self.host.make_folders(file.parent().unwrap_or(&folder))?;
             self.host.write(file, 0o600, &mut content.as_slice())?;
         }
-        let dump = |config: &Path| -> Result<Dump> {
-            let told = self.machine.dump(&plan.site.containerd, config);
-            Dump::parse(told.map_err(|error| Error::refused(error.to_string()))?.as_bytes())
-        };
-        let dumps = (dump(&trial.before)?, dump(&trial.after)?);
+        let told = self.machine.dump(&site.containerd, &candidate.root);
         self.host.remove_tree(&folder)?;
-        Ok(dumps)
+        Dump::parse(told.map_err(|error| Error::refused(error.to_string()))?.as_bytes())
     }
 
     fn settling<'a>(&'a self, plan: &'a Plan) -> Settling<'a> {

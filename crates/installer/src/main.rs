@@ -18,6 +18,8 @@ mod host;
 mod install;
 mod journal;
 mod machine;
+#[cfg(test)]
+mod nodes;
 mod program;
 mod record;
 mod release;

@@ -5,8 +5,19 @@ use toml_edit::{Document, Item, Table};
 
 /// The values of a text in TOML, without its form. Dates are strings here, and so are numbers that JSON has not.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
-    let document = Document::parse(text).map_err(|error| error.to_string())?;
+    let document = document(text)?;
     Ok(table(document.as_table()))
+}
+
+/// A text in TOML, and where everything is in it. An error tells the line, but not what is on it: that may be long.
+pub(crate) fn document(text: &str) -> Result<Document<&str>, String> {
+    Document::parse(text).map_err(|error| {
+        let what: String = error.message().lines().next().unwrap_or_default().chars().take(100).collect();
+        match error.span().and_then(|span| text.get(..span.start)) {
+            Some(before) => format!("line {}: {what}", before.matches('\n').count() + 1),
+            None => what,
+        }
+    })
 }
 
 /// What is at the end of a path of keys.
@@ -89,14 +100,15 @@ mod tests {
 
     #[test]
     fn refuses_deep_nesting_with_an_error_and_not_a_crash() {
+        assert_eq!(parse("a = 1\nb = = 2\n").unwrap_err().split(':').next(), Some("line 2"));
         for text in [
-            "[".repeat(200_000),
-            "x = ".to_owned() + &"[".repeat(200_000),
-            "x = ".to_owned() + &"{a=".repeat(100_000),
+            "[".repeat(20_000),
+            "x = ".to_owned() + &"[".repeat(20_000),
+            "x = ".to_owned() + &"{a=".repeat(20_000),
         ] {
-            assert!(parse(&text).is_err());
+            assert!(parse(&text).is_err_and(|error| error.len() < 200));
         }
-        let dotted = vec!["a"; 100_000].join(".");
+        let dotted = vec!["a"; 20_000].join(".");
         let _ = parse(&format!("{dotted} = 1"));
         let _ = parse(&format!("[{dotted}]"));
     }

@@ -65,7 +65,7 @@ impl Insertion<'_> {
     /// All pieces, in the order of their places.
     fn puts(&self, text: &str, before: &Value) -> Result<Vec<Put>, String> {
         let newline = newline(text);
-        let document = Document::parse(text).map_err(|error| error.to_string())?;
+        let document = tree::document(text)?;
         let mut puts = Vec::new();
         let mut block: Vec<Piece> = Vec::new();
         let pull = self.pull && tree::at(before, &PULL) != Some(&Value::Bool(true));

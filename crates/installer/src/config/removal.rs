@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use serde_json::Value;
-use toml_edit::{Document, Item};
+use toml_edit::Item;
 
 use super::tables::{self, Entry, NOTE, PULL};
 use super::{Part, Piece, Written};
@@ -118,7 +118,7 @@ impl<'a> Ours<'a> {
 
     /// Line by line, by where things are now.
     fn lines(&self, text: &str, written: &Written) -> Option<String> {
-        let document = Document::parse(text).ok()?;
+        let document = tree::document(text).ok()?;
         let mut spans = Vec::new();
         for entry in &self.entries {
             let path = tables::runtimes(written.schema);
@@ -132,8 +132,18 @@ impl<'a> Ours<'a> {
             let (key, value) = table.get_key_value(PULL[2])?;
             match to {
                 Some(to) => swap = Some((value.span()?, to.to_string())),
-                None => spans.extend([key.span()?, value.span()?]),
+                None => {
+                    spans.extend([key.span()?, value.span()?]);
+                    let headed = |piece: &&Piece| piece.part == Part::Pull && piece.inserted.starts_with('[');
+                    if written.pieces.iter().any(|piece| headed(&piece)) && table.len() == 1 {
+                        spans.extend(table.span());
+                    }
+                }
             }
+        }
+        if self.version {
+            let (key, value) = document.as_table().get_key_value("version")?;
+            spans.extend([key.span()?, value.span()?]);
         }
         Some(without_lines(text, &spans, swap))
     }
@@ -191,10 +201,7 @@ fn cut(text: &str, pieces: &[&Piece]) -> Option<String> {
         let at = at.filter(|_| again.is_none())?;
         let rest = outcome.split_off(at).split_off(piece.inserted.len());
         outcome.push_str(&piece.replaced);
-        let joined = !outcome.is_empty()
-            && !outcome.ends_with('\n')
-            && !rest.is_empty()
-            && !rest.starts_with(['\r', '\n']);
+        let joined = !outcome.is_empty() && !outcome.ends_with('\n') && !rest.is_empty();
         if piece.part == Part::Note && joined {
             outcome.push_str(super::insertion::newline(&piece.inserted));
         }

@@ -25,7 +25,7 @@ pub(super) const NAME: &str = "50-shimmer.toml";
 pub(crate) fn named(config: &Value, file: &Path) -> Result<Vec<PathBuf>> {
     let Some(imports) = config.get("imports") else { return Ok(Vec::new()) };
     let unclear = || Error::refused(format!("imports in {} is no list of paths", file.display()));
-    let folder = file.parent().unwrap_or(Path::new("/"));
+    let folder = file.parent().unwrap_or_else(|| Path::new("/"));
     let path = |import: &Value| import.as_str().map(|import| folder.join(import));
     imports.as_array().and_then(|all| all.iter().map(path).collect()).ok_or_else(unclear)
 }

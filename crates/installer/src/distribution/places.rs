@@ -16,15 +16,17 @@ pub(super) struct Place {
 impl Place {
     /// Where `distribution` has them, or what follows from where the operator says that its configuration is.
     pub(super) fn of(distribution: Distribution, config: Option<&Path>) -> Self {
-        let config = config.unwrap_or(Path::new(match distribution {
-            Distribution::Containerd => "/etc/containerd/config.toml",
-            Distribution::K3s => "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
-            Distribution::Rke2 => "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
-            Distribution::K0s => "/etc/k0s/containerd.toml",
-            Distribution::Microk8s => "/var/snap/microk8s/current/args/containerd-template.toml",
-        }));
+        let config = config.unwrap_or_else(|| {
+            Path::new(match distribution {
+                Distribution::Containerd => "/etc/containerd/config.toml",
+                Distribution::K3s => "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+                Distribution::Rke2 => "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+                Distribution::K0s => "/etc/k0s/containerd.toml",
+                Distribution::Microk8s => "/var/snap/microk8s/current/args/containerd-template.toml",
+            })
+        });
         // k3s and RKE2 have <data>/agent/etc/containerd/config.toml, and the data may be anywhere (--data-dir).
-        let data = config.ancestors().nth(4).unwrap_or(Path::new("/"));
+        let data = config.ancestors().nth(4).unwrap_or_else(|| Path::new("/"));
         let (binaries, socket): (Vec<PathBuf>, &str) = match distribution {
             Distribution::Containerd => (
                 ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/sbin", "/opt/bin"]

@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 /// A containerd in /etc beside one of the others is usual: Docker brings one. The other one then is the kubelet's, as long as
 /// it serves and nothing of kubeadm's is there.
 pub(super) fn decide(node: &Node<'_>, declared: &Declared) -> Result<Distribution> {
-    if declared.config.is_some() {
-        return Ok(declared.distribution.unwrap_or(Distribution::Containerd));
+    if let Some(config) = &declared.config {
+        return of_file(config, declared.distribution);
     }
     let mut found = Vec::new();
     for distribution in ALL {
@@ -24,6 +24,21 @@ pub(super) fn decide(node: &Node<'_>, declared: &Declared) -> Result<Distributio
     match declared.distribution {
         Some(declared) => confirm(declared, &found),
         None => choose(node, &found),
+    }
+}
+
+/// Whose a file is that the operator has named.
+fn of_file(config: &Path, declared: Option<Distribution>) -> Result<Distribution> {
+    let usual = ALL.into_iter().find(|distribution| Place::of(*distribution, None).config == config);
+    match (usual, declared) {
+        (Some(usual), Some(declared)) if usual != declared => {
+            Err(Error::refused(format!("{declared} was declared, and {} is {usual}'s", config.display())))
+        }
+        (None, None) if config.ends_with("agent/etc/containerd/config.toml") => Err(Error::refused(format!(
+            "{} is where k3s and RKE2 write theirs, and they write it anew at every start: say by --distribution whose it is",
+            config.display()
+        ))),
+        (usual, declared) => Ok(declared.or(usual).unwrap_or(Distribution::Containerd)),
     }
 }
 

@@ -20,6 +20,10 @@ pub(super) fn refuse_read_only(node: &Node<'_>) -> Result<()> {
             "Container-Optimized OS has a read-only root and gives no way to add a runtime: use a node pool whose image type is \
              UBUNTU_CONTAINERD"
         }
+        Some("nixos") => {
+            "NixOS makes /etc from its own configuration: give the runtimes under virtualisation.containerd.settings, and the \
+             shims as a package"
+        }
         _ => return Ok(()),
     };
     Err(Error::refused(format!("nothing can be installed on this node: {advice}")))

@@ -7,38 +7,49 @@ use crate::distribution::{Node, Placement, Site, imports};
 use crate::error::{Error, Result};
 use crate::tree;
 
-/// Files in a folder of our own, and the two configurations to dump: `containerd --config before config dump`, and `after`.
-///
-/// Where `site.rendered` is none, a dump of `site.config` says the same as `after` as soon as everything is in its place; else
-/// only when the distribution has rendered its configuration anew.
+/// Files in a folder of our own, and the configuration to dump: `containerd --config <root> config dump`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Trial {
+pub(crate) struct Candidate {
     /// To be written first: paths below the folder that was given, as the node names them.
     pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
-    pub(crate) before: PathBuf,
-    pub(crate) after: PathBuf,
+    pub(crate) root: PathBuf,
 }
 
-impl Trial {
-    /// What to try for `writing` at `site`; `folder` is a folder of our own on the node, in which nothing else is. `node` is
-    /// the node as it is, with `old` still in it.
+impl Candidate {
+    /// What containerd has now; with what an earlier install wrote, if that is in its place.
+    pub(crate) fn before(site: &Site, folder: &Path) -> Self {
+        match &site.rendered {
+            Some(rendered) => Self { files: Vec::new(), root: rendered.clone() },
+            None if site.configured => Self { files: Vec::new(), root: site.config.clone() },
+            None => {
+                let empty = folder.join("empty.toml");
+                let content = format!("version = {}\n", site.schema.number()).into_bytes();
+                Self { files: vec![(empty.clone(), content)], root: empty }
+            }
+        }
+    }
+
+    /// What containerd would have with `writing` in its place. `folder` is a folder of our own on the node, in which nothing
+    /// else is; `node` is the one that `site` was detected on: without `old`, which may be in its place still.
     ///
     /// The root is tried as a copy whose imports are spelled out, with the candidate where it is going to be: so the order is
-    /// the real one, and a file that is read later and changes our tables is seen.
-    pub(crate) fn new(
+    /// the real one, and a file that is read later and changes our tables is seen. Where `site.rendered` is none, a dump of
+    /// `site.config` says the same as soon as everything is in its place; else only when the distribution has rendered its
+    /// configuration anew.
+    pub(crate) fn after(
         node: &Node<'_>,
         site: &Site,
         writing: &Writing,
         old: Option<&Written>,
         folder: &Path,
     ) -> Result<Self> {
-        let trial = Paths { node, site, folder };
+        let paths = Paths { node, site, folder };
         match (&site.rendered, &site.placement) {
-            (Some(rendered), _) => trial.rendered(rendered, writing, old),
+            (Some(rendered), _) => paths.rendered(rendered, writing, old),
             (None, Placement::Edit(file) | Placement::New(file)) if *file == site.config => {
-                trial.root(writing)
+                paths.root(writing)
             }
-            _ => trial.imported(writing),
+            _ => paths.imported(writing),
         }
     }
 }
@@ -51,33 +62,24 @@ struct Paths<'a> {
 
 impl Paths<'_> {
     /// What the distribution has made, with our tables.
-    fn rendered(&self, rendered: &Path, writing: &Writing, old: Option<&Written>) -> Result<Trial> {
+    fn rendered(&self, rendered: &Path, writing: &Writing, old: Option<&Written>) -> Result<Candidate> {
         let text = self.text(rendered)?;
         let text = config::rendered(self.site, &text, old, &writing.written.wanted)?;
         let after = self.folder.join("rendered.toml");
         let files = vec![(after.clone(), self.copied(rendered, &text, None)?.into_bytes())];
-        Ok(Trial { files, before: rendered.to_owned(), after })
+        Ok(Candidate { files, root: after })
     }
 
     /// The root itself is written.
-    fn root(&self, writing: &Writing) -> Result<Trial> {
+    fn root(&self, writing: &Writing) -> Result<Candidate> {
         let after = self.folder.join("root.toml");
         let text = String::from_utf8_lossy(&writing.content);
-        let mut files = vec![(after.clone(), self.copied(&self.site.config, &text, None)?.into_bytes())];
-        let before = match self.node.has(&self.site.config)? {
-            true => self.site.config.clone(),
-            false => {
-                let empty = self.folder.join("empty.toml");
-                files
-                    .push((empty.clone(), format!("version = {}\n", self.site.schema.number()).into_bytes()));
-                empty
-            }
-        };
-        Ok(Trial { files, before, after })
+        let files = vec![(after.clone(), self.copied(&self.site.config, &text, None)?.into_bytes())];
+        Ok(Candidate { files, root: after })
     }
 
     /// A file is written that the root imports.
-    fn imported(&self, writing: &Writing) -> Result<Trial> {
+    fn imported(&self, writing: &Writing) -> Result<Candidate> {
         let file = self.site.placement.file();
         let candidate = self.folder.join("candidate.toml");
         let after = self.folder.join("root.toml");
@@ -86,7 +88,7 @@ impl Paths<'_> {
         let content = String::from_utf8_lossy(&writing.content);
         let content = self.copied(file, &content, None)?;
         let files = vec![(candidate, content.into_bytes()), (after.clone(), root.into_bytes())];
-        Ok(Trial { files, before: self.site.config.clone(), after })
+        Ok(Candidate { files, root: after })
     }
 
     /// `text` of `file`, so that it means the same in another folder; `swap` has a file that is read in place of one that is
