@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::distribution::{Placement, Site};
 use crate::error::{Error, Result};
-use crate::schema::Schema;
+use crate::schema::{Schema, Version};
 use crate::tree;
 use insertion::Insertion;
 use tables::Entry;
@@ -42,6 +42,13 @@ pub(crate) struct Runtime {
 pub(crate) struct Settings {
     /// `use_local_image_pull = true`, without which containerd 2.1 and later do not unpack images of a platform `wasi/wasm`.
     pub(crate) local_image_pull: bool,
+}
+
+impl Settings {
+    /// All that `--fix` sets in a containerd of this version: older ones do not know the names.
+    pub(crate) fn all(version: Version) -> Self {
+        Self { local_image_pull: version.transfers() }
+    }
 }
 
 /// All that the configuration shall have.
@@ -136,7 +143,7 @@ pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<
     entries.extend(runc.clone());
     let version = value.get("version").is_none() && !matches!(site.placement, Placement::Template(_));
     let pull = wanted.settings.local_image_pull;
-    let insertion = Insertion { schema: site.schema, version, entries: &entries, pull };
+    let insertion = Insertion { schema: site.schema, version, entries: &entries, runc: runc.as_ref(), pull };
     let (outcome, pieces) = insertion.put(&parsed).map_err(|reason| unfit(site, &insertion, &reason))?;
     let content = (base + &outcome).into_bytes();
     let written = Written {
@@ -181,6 +188,7 @@ pub(crate) fn rendered(site: &Site, text: &str, old: Option<&Written>, new: &Wan
         schema: site.schema,
         version: false,
         entries: &entries,
+        runc: None,
         pull: new.settings.local_image_pull,
     };
     insertion.put(&plain).map(|(text, _)| text).map_err(|reason| unfit(site, &insertion, &reason))
@@ -260,7 +268,9 @@ fn displaced(site: &Site, value: &Value) -> Option<Entry> {
 
 /// Whether nothing is in a file of ours but what is there for the rest's sake.
 fn is_only_a_frame(text: &str) -> bool {
-    let idle = |line: &str| line.is_empty() || line == tables::NOTE || line == BASE.trim_end();
+    let idle = |line: &str| {
+        line.is_empty() || line == tables::NOTE || line == tables::RUNC_NOTE || line == BASE.trim_end()
+    };
     let version = |line: &str| {
         tree::parse(line).is_ok_and(|value| value.as_object().is_some_and(|all| all.keys().eq(["version"])))
     };

@@ -18,6 +18,8 @@ pub(super) struct Insertion<'a> {
     /// Whether the text has no `version` yet and gets one.
     pub(super) version: bool,
     pub(super) entries: &'a [Entry],
+    /// The one of them that is there for runc's sake.
+    pub(super) runc: Option<&'a Entry>,
     pub(super) pull: bool,
 }
 
@@ -77,7 +79,7 @@ impl Insertion<'_> {
             Some((depth, item)) if !self.entries.is_empty() => puts.push(self.inline(text, depth, item)?),
             _ => block.extend(self.entries.iter().map(|entry| Piece {
                 part: Part::Handler(entry.handler.clone()),
-                inserted: tables::text(self.schema, entry, newline),
+                inserted: self.noted(entry, newline),
                 replaced: String::new(),
             })),
         }
@@ -97,6 +99,12 @@ impl Insertion<'_> {
             puts.extend(block.into_iter().map(|piece| Put { at: text.len(), piece }));
         }
         Ok(puts)
+    }
+
+    fn noted(&self, entry: &Entry, newline: &str) -> String {
+        let note =
+            if self.runc == Some(entry) { format!("{}{newline}", tables::RUNC_NOTE) } else { String::new() };
+        note + &tables::text(self.schema, entry, newline)
     }
 
     /// Into an inline table at `depth` of the path to the runtimes.

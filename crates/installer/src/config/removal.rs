@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde_json::Value;
 use toml_edit::Item;
 
-use super::tables::{self, Entry, NOTE, PULL};
+use super::tables::{self, Entry, NOTE, PULL, RUNC_NOTE};
 use super::{Part, Piece, Written};
 use crate::error::{Error, Result};
 use crate::tree;
@@ -145,7 +145,9 @@ impl<'a> Ours<'a> {
             let (key, value) = document.as_table().get_key_value("version")?;
             spans.extend([key.span()?, value.span()?]);
         }
-        Some(without_lines(text, &spans, swap))
+        let runc = written.runc.as_ref().is_some_and(|runc| self.entries.contains(runc));
+        let notes = if runc { &[NOTE, RUNC_NOTE][..] } else { &[NOTE] };
+        Some(without_lines(text, &spans, swap, notes))
     }
 }
 
@@ -164,8 +166,13 @@ fn collect(item: &Item, spans: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The text without every line in which one of `spans` is, and without our note.
-fn without_lines(text: &str, spans: &[Range<usize>], swap: Option<(Range<usize>, String)>) -> String {
+/// The text without every line in which one of `spans` is, and without our notes.
+fn without_lines(
+    text: &str,
+    spans: &[Range<usize>],
+    swap: Option<(Range<usize>, String)>,
+    notes: &[&str],
+) -> String {
     let mut spans: Vec<_> = spans.to_vec();
     spans.sort_by_key(|span| span.start);
     let (mut outcome, mut at, mut next) = (String::with_capacity(text.len()), 0, 0);
@@ -175,7 +182,7 @@ fn without_lines(text: &str, spans: &[Range<usize>], swap: Option<(Range<usize>,
         while spans.get(next).is_some_and(|span| span.end <= here.start) {
             next += 1;
         }
-        let ours = spans.get(next).is_some_and(|span| span.start < here.end) || line.trim() == NOTE;
+        let ours = spans.get(next).is_some_and(|span| span.start < here.end) || notes.contains(&line.trim());
         match &swap {
             _ if ours => {}
             Some((span, to)) if here.contains(&span.start) && span.end <= here.end => {

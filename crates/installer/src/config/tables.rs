@@ -11,6 +11,9 @@ use crate::schema::{IMAGES, Schema, Version};
 pub(super) const NOTE: &str =
     "# Written by shimmer-installer; \"shimmer-installer uninstall\" takes it out again.";
 
+/// Why there is a table for runc.
+pub(super) const RUNC_NOTE: &str = "# As containerd 1 has it by itself until another runtime is configured.";
+
 /// The one setting of `Settings`.
 pub(crate) const PULL: [&str; 3] = ["plugins", IMAGES, "use_local_image_pull"];
 

@@ -2,12 +2,13 @@
 
 use super::cases::{self, Case};
 use super::{Files, Kept, wanted};
+use crate::config::Settings;
 use crate::distribution::Declared;
 use crate::schema::Version;
 
 fn install(files: &Files, case: &Case, old: Option<&Kept>, handlers: &[&str]) -> Kept {
     let mut wanted = wanted(handlers);
-    wanted.settings.local_image_pull = case.version.transfers();
+    wanted.settings = Settings::all(case.version);
     files
         .install(&Declared::default(), case.version, old, &wanted)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name))

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::cases::{self, Case};
 use super::{Files, Kept, wanted};
 use crate::check::{Candidate, Dump, Verdict, compare, missing};
-use crate::config::Wanted;
+use crate::config::{Settings, Wanted};
 use crate::distribution::{Declared, Node};
 use crate::schema::Version;
 
@@ -110,7 +110,7 @@ fn containerd_has_our_runtimes_and_everything_else_as_before() {
         let files = Files::of(case.name, case.empty);
         containerd.put(&files);
         let mut first = wanted(&["wasmtime", "wasmedge"]);
-        first.settings.local_image_pull = containerd.version.transfers();
+        first.settings = Settings::all(containerd.version);
         let plan = |old, wanted| files.plan(&Declared::default(), containerd.version, old, wanted).unwrap();
         let kept = plan(None, &first);
         let (before, after) = try_out(&containerd, &files, None, &kept);
