@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::distribution::{Placement, Site};
 use crate::error::{Error, Result};
-use crate::schema::{Schema, Version};
+use crate::schema::Schema;
 use crate::tree;
 use insertion::Insertion;
 use tables::Entry;
@@ -42,13 +42,6 @@ pub(crate) struct Runtime {
 pub(crate) struct Settings {
     /// `use_local_image_pull = true`, without which containerd 2.1 and later do not unpack images of a platform `wasi/wasm`.
     pub(crate) local_image_pull: bool,
-}
-
-impl Settings {
-    /// All that `--fix` sets in a containerd of this version: older ones do not know the names.
-    pub(crate) fn all(version: Version) -> Self {
-        Self { local_image_pull: version.transfers() }
-    }
 }
 
 /// All that the configuration shall have.

@@ -169,8 +169,8 @@ fn unit_in(cgroups: &str) -> Option<String> {
         ["", "name=systemd"].contains(&controllers).then_some(PathBuf::from(path))
     });
     let units = paths.filter_map(|path| {
-        let parts = path.iter().filter_map(|part| part.to_str());
-        parts.filter(|part| part.ends_with(".service")).next_back().map(str::to_owned)
+        let mut parts = path.iter().filter_map(|part| part.to_str());
+        parts.rfind(|part| part.ends_with(".service")).map(str::to_owned)
     });
     units.into_iter().next()
 }

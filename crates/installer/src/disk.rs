@@ -4,6 +4,9 @@
 //! happens in [`Swap::stage`]; [`Swap::apply`] and [`Swap::undo`] only rename, so that a full disk cannot keep a node from
 //! being put back. What was there before is kept as a second link of the same file: it comes back as the very file.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -310,94 +313,5 @@ impl<'a> Place<'a> {
 
     fn failed(&self, doing: &str, error: impl Into<io::Error>) -> Error {
         Error::io(format!("{doing} {}", self.path.display()), error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    use super::*;
-
-    fn host() -> (tempfile::TempDir, Host) {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(folder.path().join("etc/containerd")).expect("it is ours");
-        let host = Host::open(folder.path()).expect("it is there");
-        (folder, host)
-    }
-
-    const CONFIG: &str = "/etc/containerd/config.toml";
-
-    #[test]
-    fn a_change_keeps_mode_and_owner_and_undone_it_is_the_very_file() {
-        let (folder, host) = host();
-        let here = folder.path().join("etc/containerd/config.toml");
-        fs::write(&here, "before").expect("it is ours");
-        fs::set_permissions(&here, fs::Permissions::from_mode(0o640)).expect("it is ours");
-        let inode = fs::metadata(&here).expect("it is there").ino();
-        let swap = Swap::stage(&host, Path::new(CONFIG), &New::File(b"after")).expect("it is staged");
-        assert_eq!(fs::read(&here).expect("it is there"), b"before", "nothing is seen of it yet");
-        swap.apply(&host).expect("it is made");
-        assert_eq!(fs::read(&here).expect("it is there"), b"after");
-        assert_eq!(fs::metadata(&here).expect("it is there").mode() & 0o777, 0o640);
-        swap.undo(&host).expect("it is undone");
-        assert_eq!(fs::read(&here).expect("it is there"), b"before");
-        assert_eq!(fs::metadata(&here).expect("it is there").ino(), inode);
-        assert_eq!(host.names(Path::new("/etc/containerd")).expect("it is a folder"), ["config.toml"]);
-    }
-
-    #[test]
-    fn undoing_is_right_at_every_moment_and_any_number_of_times() {
-        for existed in [true, false] {
-            for new in [New::File(b"after"), New::Link(Path::new("elsewhere")), New::Absent] {
-                for applied in [true, false] {
-                    let (folder, host) = host();
-                    let here = folder.path().join("etc/containerd/config.toml");
-                    if existed {
-                        fs::write(&here, "before").expect("it is ours");
-                    }
-                    let swap = Swap::stage(&host, Path::new(CONFIG), &new).expect("it is staged");
-                    if applied {
-                        swap.apply(&host).expect("it is made");
-                    }
-                    for _ in 0..2 {
-                        swap.undo(&host).expect("it is undone");
-                        let case = format!("{existed} {new:?} {applied}");
-                        assert_eq!(fs::read(&here).ok(), existed.then(|| b"before".to_vec()), "{case}");
-                        let names = host.names(Path::new("/etc/containerd")).expect("it is a folder");
-                        assert_eq!(names.len(), usize::from(existed), "{case}: {names:?}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn links_of_the_node_are_followed_within_it() {
-        let (folder, host) = host();
-        let outside = tempfile::tempdir().expect("a folder");
-        fs::write(outside.path().join("config.toml"), "of this machine").expect("it is ours");
-        fs::create_dir_all(folder.path().join("real")).expect("it is ours");
-        fs::write(folder.path().join("real/config.toml"), "of the node").expect("it is ours");
-        symlink("/real/config.toml", folder.path().join("etc/containerd/config.toml")).expect("it is ours");
-        let file = host.resolved(Path::new(CONFIG)).expect("it leads somewhere");
-        assert_eq!(file, Path::new("/real/config.toml"));
-        symlink(outside.path(), folder.path().join("away")).expect("it is ours");
-        assert_eq!(host.read(Path::new("/away/config.toml")).expect("it is looked for"), None);
-        assert_eq!(host.read(Path::new("/../../etc/passwd")).expect("it is looked for"), None);
-    }
-
-    #[test]
-    fn removes_a_tree_and_follows_no_link_in_it() {
-        let (folder, host) = host();
-        let outside = tempfile::tempdir().expect("a folder");
-        fs::write(outside.path().join("precious"), "").expect("it is ours");
-        fs::create_dir_all(folder.path().join("opt/shimmer/versions/1")).expect("it is ours");
-        symlink(outside.path(), folder.path().join("opt/shimmer/versions/1/link")).expect("it is ours");
-        fs::write(folder.path().join("opt/shimmer/versions/1/file"), "").expect("it is ours");
-        host.remove_tree(Path::new("/opt/shimmer")).expect("it is removed");
-        assert!(outside.path().join("precious").exists());
-        assert!(!folder.path().join("opt/shimmer").exists() && folder.path().join("opt").exists());
     }
 }

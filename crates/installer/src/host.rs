@@ -63,14 +63,6 @@ impl Host {
         Ok(Some(bytes))
     }
 
-    /// What is in a text file; `None` where there is none.
-    pub(crate) fn text(&self, path: &Path) -> Result<Option<String>> {
-        let Some(bytes) = self.read(path)? else { return Ok(None) };
-        String::from_utf8(bytes).map(Some).map_err(|_binary| {
-            Error::refused(format!("{} is not text in UTF-8: look what it is", path.display()))
-        })
-    }
-
     /// Whether there is something of this name.
     pub(crate) fn has(&self, path: &Path) -> Result<bool> {
         Ok(self.found(path, OFlags::PATH)?.is_some())

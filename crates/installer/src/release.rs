@@ -19,6 +19,8 @@ pub(crate) struct Release {
     folder: PathBuf,
     id: String,
     manifest: Manifest,
+    /// The manifest as it is written.
+    bytes: Vec<u8>,
 }
 
 /// `release.json`.
@@ -62,7 +64,7 @@ impl Release {
         }
         let digest = hex(&Sha256::digest(&bytes));
         let id = format!("{}-{}", manifest.version, digest.get(..DIGITS).unwrap_or(&digest));
-        Ok(Self { folder: folder.to_owned(), id, manifest })
+        Ok(Self { folder: folder.to_owned(), id, manifest, bytes })
     }
 
     /// Its folder among the versions on a node.
@@ -98,6 +100,7 @@ impl Release {
     /// Puts all of it on the node, beside other versions; what is there already and whole is left alone.
     pub(crate) fn put(&self, host: &Host, store: &Store) -> Result<PathBuf> {
         let target = store.versions().join(&self.id);
+        host.make_folders(&target)?;
         for (file, digest) in &self.manifest.files {
             let path = target.join(file);
             if digest_on(host, &path)?.as_ref() == Some(digest) {
@@ -117,19 +120,26 @@ impl Release {
                 return Err(Error::refused(message));
             }
         }
+        host.write(&target.join(MANIFEST), 0o644, &mut &*self.bytes)?;
         Ok(target)
     }
+}
 
-    /// Whether all of it is on the node, whole.
-    pub(crate) fn is_on(&self, host: &Host, store: &Store) -> Result<bool> {
-        let target = store.versions().join(&self.id);
-        for (file, digest) in &self.manifest.files {
-            if digest_on(host, &target.join(file))?.as_ref() != Some(digest) {
-                return Ok(false);
-            }
+/// What is not as it should be of a release that was put on a node.
+pub(crate) fn faults(host: &Host, store: &Store, id: &str) -> Result<Vec<String>> {
+    let folder = store.versions().join(id);
+    let manifest = host.read(&folder.join(MANIFEST))?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(Manifest { files, .. }) = manifest else {
+        return Ok(vec![format!("{} is no release's: install again", folder.display())]);
+    };
+    let mut faults = Vec::new();
+    for (file, digest) in &files {
+        let path = folder.join(file);
+        if digest_on(host, &path)?.as_ref() != Some(digest) {
+            faults.push(format!("{} is missing, or not what was put there: install again", path.display()));
         }
-        Ok(true)
     }
+    Ok(faults)
 }
 
 /// The file that containerd executes.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use rustix::fs::OFlags;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -83,11 +82,10 @@ fn faults(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) ->
     if host.has(&store.journal())? || host.has(&store.committed())? {
         faults.push("a run was interrupted: `install` or `uninstall` goes on with it".to_owned());
     }
-    for shim in &record.shims {
-        let program = store.current().join(release::shim_file(&shim.name));
-        if host.found(&program, OFlags::PATH)?.is_none() {
-            faults.push(format!("{} is missing: install again", program.display()));
-        }
+    faults.extend(release::faults(host, store, &record.release)?);
+    let current = host.resolved(&store.current())?;
+    if current != store.versions().join(&record.release) {
+        faults.push(format!("{} does not lead to that release: install again", store.current().display()));
     }
     let file = &record.written.file;
     let now = host.read(file)?;

@@ -1,11 +1,11 @@
 //! What `containerd config dump` says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::config::runtimes;
-use crate::distribution::{refuse_without_cri, socket};
+use crate::distribution::refuse_without_cri;
 use crate::error::{Error, Result};
 use crate::schema::Schema;
 use crate::tree;
@@ -52,10 +52,5 @@ impl Dump {
     /// Whether images are pulled without the transfer service; `None` where containerd has no such setting.
     pub(crate) fn pulls_locally(&self) -> Option<bool> {
         tree::at(&self.value, &crate::config::PULL).and_then(Value::as_bool)
-    }
-
-    /// Where containerd listens.
-    pub(crate) fn socket(&self) -> Option<PathBuf> {
-        socket(&self.value)
     }
 }

@@ -8,7 +8,7 @@ use crate::schema::Version;
 
 fn install(files: &Files, case: &Case, old: Option<&Kept>, handlers: &[&str]) -> Kept {
     let mut wanted = wanted(handlers);
-    wanted.settings = Settings::all(case.version);
+    wanted.settings = Settings { local_image_pull: case.version.transfers() };
     files
         .install(&Declared::default(), case.version, old, &wanted)
         .unwrap_or_else(|error| panic!("{}: {error}", case.name))

@@ -110,7 +110,7 @@ fn containerd_has_our_runtimes_and_everything_else_as_before() {
         let files = Files::of(case.name, case.empty);
         containerd.put(&files);
         let mut first = wanted(&["wasmtime", "wasmedge"]);
-        first.settings = Settings::all(containerd.version);
+        first.settings = Settings { local_image_pull: containerd.version.transfers() };
         let plan = |old, wanted| files.plan(&Declared::default(), containerd.version, old, wanted).unwrap();
         let kept = plan(None, &first);
         let (before, after) = try_out(&containerd, &files, None, &kept);
