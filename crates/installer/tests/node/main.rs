@@ -1,11 +1,11 @@
 //! The installer by hand, on a node with a containerd of its own: pods by every handler, upgrades under running pods, and
 //! what happens when something is broken. Needs root, containerd, runc and the CNI plugins.
 
+mod moody;
 mod release;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -111,26 +111,7 @@ impl Bench {
 
 /// The node's configuration and all of its /opt.
 fn files(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
-    let root = node.root().expect("it lives");
-    let mut found = BTreeMap::new();
-    let mut folders = vec![root.join("etc/containerd"), root.join("opt")];
-    while let Some(folder) = folders.pop() {
-        found.insert(folder.clone(), Vec::new());
-        for entry in fs::read_dir(&folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_symlink() {
-                found.insert(
-                    path.clone(),
-                    fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes(),
-                );
-            } else if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.clone(), fs::read(&path).expect("it can be read"));
-            }
-        }
-    }
-    found
+    release::files(&node.root().expect("it lives"))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -147,8 +128,16 @@ const HELLO: &str = r#"(module
     (i32.store (i32.const 4) (i32.const 6))
     (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
 
-/// Runs until it is ended.
-const WAIT: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+/// Sleeps for ever, ten seconds at a time.
+const WAIT: &str = r#"(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (i32.store (i32.const 16) (i32.const 1))
+    (i64.store (i32.const 24) (i64.const 10000000000))
+    (loop
+      (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+      (br 0))))"#;
 
 #[test]
 fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
@@ -216,31 +205,11 @@ fn puts_a_node_back_on_which_a_release_makes_no_pod() {
 #[test]
 fn puts_a_node_back_on_which_containerd_does_not_return() {
     let folder = tempfile::tempdir_in("/tmp").expect("a folder");
-    let bench = Bench::new(Node::builder().bare().containerd(moody(folder.path())).start().expect("a node"));
+    moody::containerd(folder.path(), "[ -e /etc/containerd/conf.d/50-shimmer.toml ]");
+    let bench = Bench::new(Node::builder().bare().containerd(folder.path()).start().expect("a node"));
     let told = Bench::fails(&bench.install(&release::good(bench.releases.path(), "1.0.0")), 1);
     assert!(told.contains("within 30 s"), "{told}");
     assert_eq!(files(&bench.node), bench.before);
     bench.pod("runc").delete().expect("it is deleted");
     bench.node.stop().expect("nothing is left");
-}
-
-/// A containerd that does not start where anything of ours is in its configuration, whose check it passes.
-fn moody(folder: &Path) -> PathBuf {
-    let node = Node::builder().bare().start().expect("a node");
-    let real = node.containerd().expect("a look").expect("it runs").args.remove(0);
-    node.stop().expect("nothing is left");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.exists());
-    let real = if real.starts_with('/') { PathBuf::from(real) } else { is_there(&real).expect("it runs") };
-    let beside = real.parent().expect("a folder").join("containerd-shim-runc-v2");
-    std::os::unix::fs::symlink(beside, folder.join("containerd-shim-runc-v2")).expect("it is ours");
-    let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *dump*|*--version*) ;; *) [ ! -e /etc/containerd/conf.d/50-shimmer.toml ] || exit 1 ;; \
-         esac\nexec {} \"$@\"\n",
-        real.display()
-    );
-    fs::write(folder.join("containerd"), script).expect("it is ours");
-    fs::set_permissions(folder.join("containerd"), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    folder.to_owned()
 }

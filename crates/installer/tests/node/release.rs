@@ -1,5 +1,6 @@
 //! Releases as the image has them, made of the programs that cargo has built for these tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,30 @@ pub(crate) fn broken(folder: &Path, version: &str) -> PathBuf {
     }
     describe(&release, version);
     release
+}
+
+/// All of /etc/containerd and /opt of a node, whose `/` is at `root`.
+pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![PathBuf::from("etc/containerd"), PathBuf::from("opt")];
+    while let Some(folder) = folders.pop() {
+        found.insert(folder.clone(), Vec::new());
+        for entry in fs::read_dir(root.join(&folder)).expect("a folder") {
+            let name = folder.join(entry.expect("an entry").file_name());
+            let path = root.join(&name);
+            if path.is_symlink() {
+                found.insert(
+                    name,
+                    fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes(),
+                );
+            } else if path.is_dir() {
+                folders.push(name);
+            } else {
+                found.insert(name, fs::read(&path).expect("it can be read"));
+            }
+        }
+    }
+    found
 }
 
 fn describe(release: &Path, version: &str) {

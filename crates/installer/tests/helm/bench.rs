@@ -1,0 +1,252 @@
+//! A cluster of two bare nodes, Helm, and what is asked of both.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use shimmer_node::{Cluster, ClusterNode, ErrorKind, Helm, helm};
+use tempfile::TempDir;
+
+use crate::{UNBEARABLE, image};
+
+/// What the files of a node are, by their paths.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+pub(crate) struct Bench {
+    cluster: Cluster,
+    helm: PathBuf,
+    folder: TempDir,
+    containerd: PathBuf,
+    /// Archives that a later node has to have as well.
+    archives: Cell<Vec<PathBuf>>,
+    before: Vec<Files>,
+}
+
+impl Bench {
+    /// Nothing where this machine has no Go.
+    pub(crate) fn new(version: Helm) -> Option<Self> {
+        let cache = shimmer_node::cache().expect("a cache");
+        let helm = match helm(version, &cache, &|_| ()) {
+            Ok(helm) => helm,
+            Err(error) if *error.kind() == ErrorKind::Toolchain => {
+                println!("left out: {error}");
+                return None;
+            }
+            Err(error) => panic!("Helm is needed: {error}"),
+        };
+        // Below /tmp, which nodes see as well.
+        let folder = tempfile::tempdir_in("/tmp").expect("a folder");
+        let containerd = folder.path().join("containerd");
+        fs::create_dir(&containerd).expect("it is ours");
+        let is_too_much = format!("grep -qs {UNBEARABLE} /etc/containerd/conf.d/*.toml");
+        crate::moody::containerd(&containerd, &is_too_much);
+        let cluster = Cluster::builder().nodes(2).bare().containerd(&containerd).start(&|_| ());
+        let cluster = cluster.unwrap_or_else(|error| panic!("a cluster is needed: {error}"));
+        let before = cluster.nodes().iter().map(files).collect();
+        Some(Self { cluster, helm, folder, containerd, archives: Cell::default(), before })
+    }
+
+    /// Makes a release and its image known to all nodes; gives the value that names it.
+    pub(crate) fn image(&self, version: &str, release: impl Fn(&Path, &str) -> PathBuf) -> String {
+        let archive = image::archive(self.folder.path(), version, &release(self.folder.path(), version));
+        self.cluster.import(&archive).expect("it is imported");
+        let mut archives = self.archives.take();
+        archives.push(archive);
+        self.archives.set(archives);
+        format!("image.tag={version}")
+    }
+
+    fn helm(&self, arguments: &[&str]) -> Output {
+        let mut helm = Command::new(&self.helm);
+        helm.args(arguments).args(["--namespace", "shimmer", "--timeout", "240s", "--kubeconfig"]);
+        helm.arg(self.cluster.kubeconfig()).env_clear().env("HOME", self.folder.path());
+        if arguments[0] == "install" {
+            helm.arg("--create-namespace");
+        }
+        if ["install", "upgrade"].contains(&arguments[0]) {
+            helm.args(["--set", "containerd.restart=signal"]);
+        }
+        helm.output().expect("helm runs")
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.helm(arguments);
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "helm {}: {stdout}{stderr}\n{}", arguments.join(" "), self.story());
+        stdout
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.helm(arguments);
+        assert!(!output.status.success(), "helm {}: {}", arguments.join(" "), text(&output.stdout));
+        text(&output.stderr)
+    }
+
+    /// What the containers of the chart say, for whoever reads of a failure.
+    fn story(&self) -> String {
+        let all =
+            ["--all-containers", "--prefix", "--tail=20", "--selector=app.kubernetes.io/instance=shimmer"];
+        let log = self.kubectl(&[&["logs"], &all[..]].concat());
+        text(&self.kubectl(&["get", "pods,nodes", "--show-labels"]).stdout)
+            + &text(&log.stdout)
+            + &text(&log.stderr)
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Output {
+        let mut kubectl = Command::new(self.cluster.kubectl());
+        kubectl.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(["--namespace", "shimmer"]);
+        kubectl.args(arguments).output().expect("kubectl runs")
+    }
+
+    #[track_caller]
+    fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.kubectl(arguments);
+        assert!(
+            output.status.success(),
+            "{}: {}\n{}",
+            arguments.join(" "),
+            text(&output.stderr),
+            self.story()
+        );
+        text(&output.stdout)
+    }
+
+    #[track_caller]
+    fn nodes(&self) -> Vec<Value> {
+        let nodes: Value = serde_json::from_str(&self.ask(&["get", "nodes", "--output=json"])).expect("JSON");
+        nodes["items"].as_array().expect("nodes").clone()
+    }
+
+    /// Waits until it is so.
+    #[track_caller]
+    pub(crate) fn agrees_that_all_nodes_have(&self, version: &str) {
+        let told = format!("--for=jsonpath={{.metadata.annotations.shimmer\\.dev/release}}={version}");
+        self.ask(&["wait", "node", "--all", &told, "--timeout=240s"]);
+        for node in self.nodes() {
+            let labels = node["metadata"]["labels"].as_object().expect("labels");
+            let ours =
+                labels.iter().filter(|(name, value)| name.starts_with("shimmer.dev/") && *value == "ready");
+            assert_eq!(ours.count(), 3, "{labels:?}");
+        }
+    }
+
+    /// How often the lease of the only slot has changed hands.
+    pub(crate) fn turns(&self) -> u64 {
+        let lease: Value =
+            serde_json::from_str(&self.ask(&["get", "lease", "shimmer-0", "--output=json"])).expect("JSON");
+        lease["spec"]["leaseTransitions"].as_u64().unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub(crate) fn start_a_pod_on_every_node(&self, class: &str) -> Vec<String> {
+        let names = self.cluster.nodes().iter().map(ClusterNode::name);
+        let pods: Vec<_> = names
+            .map(|node| self.apply(&format!("waits-{node}"), class, &["/wait.wat"], Some(&node)))
+            .collect();
+        for pod in &pods {
+            self.ask(&["wait", "pod", pod, "--for=condition=Ready", "--timeout=120s"]);
+        }
+        pods
+    }
+
+    #[track_caller]
+    pub(crate) fn runs_a_pod(&self, class: &str) {
+        let pod = self.apply("once", class, &["/hello.wasm"], None);
+        self.ask(&["wait", "pod", &pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s"]);
+        assert_eq!(self.ask(&["logs", &pod]), "hello from wasm: world\n");
+        self.delete(&[pod]);
+    }
+
+    #[track_caller]
+    fn apply(&self, name: &str, class: &str, command: &[&str], node: Option<&str>) -> String {
+        let container =
+            json!({ "name": "wasm", "image": "localhost/shimmer-installer:1.0.0", "command": command });
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": {
+            "runtimeClassName": class, "restartPolicy": "Never", "nodeName": node, "containers": [container],
+            "terminationGracePeriodSeconds": 1 } });
+        let file = self.folder.path().join("pod.json");
+        fs::write(&file, pod.to_string()).expect("it is ours");
+        self.ask(&["apply", "--validate=strict", "--filename", &file.display().to_string()]);
+        name.to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn agrees_that_they_run(&self, pods: &[String]) {
+        for pod in pods {
+            let state = "jsonpath={.status.phase} {.status.containerStatuses[0].restartCount}";
+            assert_eq!(self.ask(&["get", "pod", pod, "--output", state]), "Running 0", "{pod}");
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn delete(&self, pods: &[String]) {
+        let pods: Vec<&str> = pods.iter().map(String::as_str).collect();
+        self.ask(&[&["delete", "pod", "--wait"], &pods[..]].concat());
+    }
+
+    /// Waits until a node says that something went wrong, and gives what.
+    #[track_caller]
+    pub(crate) fn waits_for_a_problem(&self) -> String {
+        let mut kubectl = Command::new(self.cluster.kubectl());
+        kubectl.arg("--kubeconfig").arg(self.cluster.kubeconfig());
+        let problem = "jsonpath={.metadata.annotations.shimmer\\.dev/problem}{\"\\n\"}";
+        kubectl.args(["get", "nodes", "--watch", "--request-timeout=240s", "--output", problem]);
+        let mut watch = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl runs");
+        let lines = BufReader::new(watch.stdout.take().expect("it was asked for")).lines();
+        let problem = lines.map_while(Result::ok).find(|line| !line.trim().is_empty());
+        watch.kill().and_then(|()| watch.wait()).expect("it ends");
+        problem.unwrap_or_else(|| panic!("no node had a problem: {}", self.story()))
+    }
+
+    pub(crate) fn nodes_with_a_problem(&self) -> usize {
+        let nodes = self.nodes();
+        nodes.iter().filter(|node| node["metadata"]["annotations"]["shimmer.dev/problem"].is_string()).count()
+    }
+
+    pub(crate) fn add_a_node(&mut self) {
+        let builder = Cluster::builder().bare().containerd(&self.containerd);
+        let node = self.cluster.add(&builder).expect("a node");
+        self.before.push(files(node));
+        for archive in self.archives.get_mut() {
+            node.node().import(archive).expect("it is imported");
+        }
+    }
+
+    pub(crate) fn log_of_the_job(&self) -> String {
+        self.ask(&["logs", "--tail=-1", "--selector=app.kubernetes.io/component=retire"])
+    }
+
+    #[track_caller]
+    pub(crate) fn agrees_that_nothing_is_left(&self) {
+        for node in self.nodes() {
+            let metadata = node["metadata"].to_string();
+            assert!(!metadata.contains("shimmer.dev"), "{metadata}");
+        }
+        let left =
+            self.ask(&["get", "all,configmaps,leases,serviceaccounts,roles,rolebindings", "--output=name"]);
+        let left: Vec<_> = left.lines().filter(|name| name.contains("shimmer")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        for (node, before) in self.cluster.nodes().iter().zip(&self.before) {
+            assert_eq!(files(node), *before, "{}", node.name());
+        }
+    }
+
+    pub(crate) fn stop(self) {
+        self.cluster.stop().expect("nothing is left");
+    }
+}
+
+/// The node's configuration and all of its /opt.
+fn files(node: &ClusterNode) -> Files {
+    crate::release::files(&node.node().root().expect("it lives"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
