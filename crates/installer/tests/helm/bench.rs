@@ -42,7 +42,7 @@ impl Bench {
         let folder = tempfile::tempdir_in("/tmp").expect("a folder");
         let containerd = folder.path().join("containerd");
         fs::create_dir(&containerd).expect("it is ours");
-        let is_too_much = format!("grep -qs {UNBEARABLE} /etc/containerd/conf.d/*.toml");
+        let is_too_much = format!("/bin/grep -qs {UNBEARABLE} /etc/containerd/conf.d/*.toml");
         crate::moody::containerd(&containerd, &is_too_much);
         let cluster = Cluster::builder().nodes(2).bare().containerd(&containerd).start(&|_| ());
         let cluster = cluster.unwrap_or_else(|error| panic!("a cluster is needed: {error}"));
