@@ -17,6 +17,7 @@ use crate::install::{Installed, Options};
 use crate::machine::{Machine, Supervisor};
 use crate::record::Shim;
 use crate::release::hex;
+use crate::status::Status;
 use crate::store::Store;
 use crate::uninstall::Uninstalled;
 use crate::usage::{Pod, User};
@@ -42,6 +43,8 @@ pub(crate) struct FakeMachine {
     pub(crate) dies: Cell<bool>,
     /// containerd does not come back while our handlers are in its configuration.
     pub(crate) rejects: Cell<bool>,
+    /// Processes cannot be seen.
+    pub(crate) is_blind: Cell<bool>,
 }
 
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
@@ -63,6 +66,7 @@ impl Bed {
             restarts: Cell::new(0),
             dies: Cell::new(false),
             rejects: Cell::new(false),
+            is_blind: Cell::new(false),
         };
         machine.read();
         let host = Host::open(folder.path()).expect("it is there");
@@ -127,6 +131,10 @@ impl Bed {
 
     pub(crate) fn uninstall(&self) -> Result<Uninstalled> {
         crate::uninstall::uninstall(&self.host, &self.store, &self.machine, false)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        crate::status::status(&self.host, &self.store, &self.machine).expect("it is installed")
     }
 
     pub(crate) fn fault(&self, kind: Kind, step: usize) {
@@ -302,6 +310,9 @@ impl Machine for FakeMachine {
     }
 
     fn users(&self, _host: &Host, _store: &Store) -> Result<Vec<User>> {
+        if self.is_blind.get() {
+            return Err(Error::new(ErrorKind::Failed, "cannot look at the processes of the node"));
+        }
         Ok(Vec::new())
     }
 }
