@@ -84,7 +84,7 @@ fn faults(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) ->
     }
     faults.extend(release::faults(host, store, &record.release)?);
     let current = host.resolved(&store.current())?;
-    if current != store.versions().join(&record.release) {
+    if current != host.resolved(&store.versions().join(&record.release))? {
         faults.push(format!("{} does not lead to that release: install again", store.current().display()));
     }
     let file = &record.written.file;
