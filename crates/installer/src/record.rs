@@ -94,6 +94,11 @@ impl Record {
         self.shims.iter().map(|shim| shim.handler.clone()).collect()
     }
 
+    /// Those of them that were written, and are not somebody else's.
+    pub(crate) fn written_handlers(&self) -> Vec<String> {
+        self.written.wanted.runtimes.iter().map(|runtime| runtime.handler.clone()).collect()
+    }
+
     /// What was in containerd's file before.
     pub(crate) fn original(&self) -> Option<&[u8]> {
         self.original.as_deref().map(str::as_bytes)
