@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,7 @@ use crate::record::{Facts, Own, Record, Shim};
 use crate::release::{Release, shim_file};
 use crate::schema::Version;
 use crate::settling::{Settling, reread};
-use crate::store::{self, Store};
+use crate::store::{self, Lock, Store};
 use crate::uninstall;
 use crate::usage::{self, User};
 
@@ -68,14 +70,19 @@ pub(crate) fn install(
     let record = Record::read(host, store)?;
     let work = Work { host, store, machine, options, release: &release, record: record.as_ref() };
     let own = store::missing_of_the_shims(host)?;
-    let outcome = work.carry_out(Own { folders: folders.clone(), data: own.clone() });
-    if record.is_none() && outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Broken) {
-        // Whatever was put here for the first time is of no use to anybody.
-        own.iter().try_for_each(|folder| host.remove_tree(folder))?;
-        uninstall::clear(host, store, &lock, &[])?;
-        uninstall::remove_folders(host, &folders)?;
+    let own = Own { folders, data: own };
+    match work.carry_out(own.clone()) {
+        Ok(installed) => Ok(Installed { recovered: recovery != journal::Recovery::Nothing, ..installed }),
+        // It has to be put back first, and what that takes stays.
+        Err(error) if error.kind() == ErrorKind::Broken => Err(error),
+        Err(error) => Err(match work.clear(&own, &lock) {
+            Ok(()) => error,
+            Err(further) => {
+                let message = format!("{error}; and what was put there for it stays: {further}");
+                Error::new(error.kind(), message)
+            }
+        }),
     }
-    outcome.map(|installed| Installed { recovered: recovery != journal::Recovery::Nothing, ..installed })
 }
 
 struct Work<'a> {
@@ -119,12 +126,16 @@ impl Work<'_> {
         };
         let record = self.new_record(&plan, &restart, own)?;
         let changed = restarts || self.record != Some(&record);
+        let mut left = None;
         if changed {
-            self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
+            left = self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
         } else {
             settling.verify()?;
         }
-        self.prune()?;
+        // It is installed, whatever becomes of this.
+        let left = left.into_iter().chain(self.prune(self.release.id()).err());
+        let mut warnings = plan.warnings;
+        warnings.extend(left.map(|error| format!("what is not needed any more stays for now: {error}")));
         Ok(Installed {
             release: self.release.id().to_owned(),
             version: self.release.version().to_owned(),
@@ -133,7 +144,7 @@ impl Work<'_> {
             changed,
             restarted: restarts.then(|| restart.supervisor.to_string()),
             recovered: false,
-            warnings: plan.warnings,
+            warnings,
             notes: self.release.notes().to_vec(),
         })
     }
@@ -307,7 +318,7 @@ impl Work<'_> {
         record: &Record,
         mut settling: Settling<'_>,
         restart: Option<Restarting>,
-    ) -> Result<()> {
+    ) -> Result<Option<Error>> {
         let version = Path::new("versions").join(self.release.id());
         let (file, record) = (&plan.writing.written.file, record.bytes()?);
         let elsewhere = self.elsewhere(file)?;
@@ -336,11 +347,22 @@ impl Work<'_> {
         Ok(Some((earlier.written.file.clone(), restored.content)))
     }
 
-    /// Removes versions that no pod was started from; an engine of one that waits for pods waits in vain.
-    fn prune(&self) -> Result<()> {
+    /// After a failure: what was put on the node for the first time is of no use to anybody.
+    fn clear(&self, own: &Own, lock: &Lock) -> Result<()> {
+        if let Some(record) = self.record {
+            return self.prune(&record.release);
+        }
+        own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
+        uninstall::clear(self.host, self.store, lock, &[])?;
+        uninstall::remove_folders(self.host, &own.folders)
+    }
+
+    /// Removes versions other than `release` that no pod was started from; an engine of one that waits for pods waits in
+    /// vain.
+    fn prune(&self, release: &str) -> Result<()> {
         let (pods, idle): (Vec<_>, Vec<_>) =
             self.machine.users(self.host, self.store)?.into_iter().partition(|user| user.pod.is_some());
-        let unused = usage::unused(self.host, self.store, &pods, self.release.id())?;
+        let unused = usage::unused(self.host, self.store, &pods, release)?;
         let is_unused = |user: &&User| unused.iter().any(|version| version.ends_with(&user.version));
         idle.iter().filter(is_unused).try_for_each(User::end)?;
         unused.iter().try_for_each(|version| self.host.remove_tree(version))

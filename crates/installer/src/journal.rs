@@ -72,12 +72,18 @@ enum Phase {
 }
 
 impl Change<'_> {
-    /// Makes the change and lets it take effect; where either fails, the node is put back.
+    /// Makes the change and lets it take effect; where either fails, the node is put back. Gives what kept it from being
+    /// tidied up after, which the next run does: the change holds.
     ///
     /// # Errors
     /// What failed: [`Failed`](ErrorKind::Failed) when the node is as it was, [`Broken`](ErrorKind::Broken) when it is not,
     /// and the next run tries again.
-    pub(crate) fn carry_out(self, host: &Host, store: &Store, effect: &mut dyn Effect) -> Result<()> {
+    pub(crate) fn carry_out(
+        self,
+        host: &Host,
+        store: &Store,
+        effect: &mut dyn Effect,
+    ) -> Result<Option<Error>> {
         let paths: Vec<_> = self.paths.iter().map(|(path, _)| path.clone()).collect();
         let folders = self.missing_folders(host)?;
         let swaps = match self.stage(host, store, &paths, &folders) {
@@ -87,12 +93,14 @@ impl Change<'_> {
         let applied = swaps.iter().try_for_each(|swap| swap.apply(host));
         // As long as not all is in place, containerd has not been told of anything.
         let told = self.restart.as_ref().filter(|_| applied.is_ok());
-        if let Err(error) = applied.and_then(|()| effect.settle(told)) {
+        let settled = applied.and_then(|()| effect.settle(told));
+        let held = settled.and_then(|()| host.rename(&store.journal(), name(&store.committed())));
+        if let Err(error) = held {
             let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(told));
-            return Err(back(error, undone.and_then(|()| host.remove(&store.journal()))));
+            let forgotten = || host.remove(&store.journal()).and_then(|()| host.remove(&store.committed()));
+            return Err(back(error, undone.and_then(|()| forgotten())));
         }
-        host.rename(&store.journal(), name(&store.committed()))?;
-        tidy_up(host, store, &swaps, &self.leavings)
+        Ok(tidy_up(host, store, &swaps, &self.leavings).err())
     }
 
     /// The folders that will be made, so that they can go again.

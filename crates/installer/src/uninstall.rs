@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::disk::New;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::Machine;
@@ -145,13 +145,16 @@ fn change(
         machine,
         socket: &record.restart.socket,
         there: Vec::new(),
-        gone: if restored.left.is_empty() { record.handlers() } else { Vec::new() },
+        gone: if restored.left.is_empty() { record.written_handlers() } else { Vec::new() },
         before: record.handlers(),
     };
     let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
     let trees = if is_idle { record.own.data.clone() } else { Vec::new() };
     let leavings = Leavings { trees, folders: record.own.folders.clone() };
-    Change { paths, leavings, restart }.carry_out(host, store, &mut settling)?;
+    if let Some(left) = (Change { paths, leavings, restart }).carry_out(host, store, &mut settling)? {
+        let message = format!("containerd has nothing of ours any more, but {left}: uninstall once more");
+        return Err(Error::new(ErrorKind::Failed, message));
+    }
     Ok(Uninstalled { changed: true, restarted, warnings: restored.left })
 }
 
