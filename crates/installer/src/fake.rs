@@ -45,6 +45,8 @@ pub(crate) struct FakeMachine {
     pub(crate) rejects: Cell<bool>,
     /// Processes cannot be seen.
     pub(crate) is_blind: Cell<bool>,
+    /// Those that containerd knows.
+    pub(crate) pods: RefCell<BTreeMap<String, Pod>>,
 }
 
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
@@ -67,6 +69,7 @@ impl Bed {
             dies: Cell::new(false),
             rejects: Cell::new(false),
             is_blind: Cell::new(false),
+            pods: RefCell::default(),
         };
         machine.read();
         let host = Host::open(folder.path()).expect("it is there");
@@ -306,7 +309,7 @@ impl Machine for FakeMachine {
     }
 
     fn pods(&self, _socket: &Path) -> Result<BTreeMap<String, Pod>> {
-        Ok(BTreeMap::new())
+        Ok(self.pods.borrow().clone())
     }
 
     fn users(&self, _host: &Host, _store: &Store) -> Result<Vec<User>> {

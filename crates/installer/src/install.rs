@@ -114,6 +114,7 @@ impl Work<'_> {
         let listed = self.machine.handlers(&plan.site.socket, &|_any| true)?;
         let now = self.host.read(&plan.writing.written.file)?;
         let settling = self.settling(&plan);
+        self.refuse_in_use(&settling)?;
         let restarts = now.as_deref() != Some(&plan.writing.content)
             || !settling.there.iter().all(|(handler, _)| listed.contains(handler))
             || settling.gone.iter().any(|handler| listed.contains(handler));
@@ -295,6 +296,23 @@ impl Work<'_> {
         Settling { machine: self.machine, socket: &plan.site.socket, there, gone, before }
     }
 
+    /// A handler that goes is one by which containerd would start nothing any more in the pods that were made by it.
+    fn refuse_in_use(&self, settling: &Settling<'_>) -> Result<()> {
+        if settling.gone.is_empty() {
+            return Ok(());
+        }
+        let mut pods: Vec<_> = self.machine.pods(settling.socket)?.into_values().collect();
+        pods.retain(|pod| pod.handler.as_ref().is_some_and(|handler| settling.gone.contains(handler)));
+        if pods.is_empty() {
+            return Ok(());
+        }
+        let (count, names) = usage::told(&pods);
+        Err(Error::refused(format!(
+            "{count} of this node use a handler that would be removed ({}): {names}. Delete them first, or keep the handler",
+            settling.gone.join(", ")
+        )))
+    }
+
     fn new_record(&self, plan: &Plan, restart: &Restarting, mut own: Own) -> Result<Record> {
         match self.record {
             Some(record) => own = record.own.clone(),
@@ -353,7 +371,7 @@ impl Work<'_> {
             return self.prune(&record.release);
         }
         own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
-        uninstall::clear(self.host, self.store, lock, &[])?;
+        uninstall::clear(self.host, self.store, lock)?;
         uninstall::remove_folders(self.host, &own.folders)
     }
 

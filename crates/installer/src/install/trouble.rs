@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::fake::{Bed, CONFIG};
+use crate::fake::{Bed, CONFIG, shim};
 use crate::fault::Kind;
+use crate::usage::Pod;
 
 fn beds() -> [Bed; 2] {
     [Bed::with_drop_ins(), Bed::with_one_file()]
@@ -119,4 +120,21 @@ fn handlers_that_somebody_has_configured_just_so_are_used_and_stay() {
     bed.install(&of(&bed, "1.0.0")).expect("there is nothing in the way");
     bed.uninstall().expect("what is not ours may stay");
     assert_eq!(bed.snapshot(), before);
+}
+
+#[test]
+fn a_handler_that_a_pod_uses_is_not_removed() {
+    for bed in beds() {
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        let pod = Pod { namespace: "shop".into(), name: "cart".into(), handler: Some("two".into()) };
+        bed.machine.pods.borrow_mut().insert("1".into(), pod);
+        let installed = bed.snapshot();
+        let mut fewer = of(&bed, "1.0.0");
+        fewer.shims = vec![shim("one", "one")];
+        let error = bed.install(&fewer).expect_err("it is used");
+        assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("shop/cart"), "{error}");
+        assert_eq!(bed.snapshot(), installed);
+        bed.machine.pods.borrow_mut().clear();
+        assert_eq!(bed.install(&fewer).expect("nobody uses it").handlers, ["one"]);
+    }
 }
