@@ -138,3 +138,33 @@ fn a_handler_that_a_pod_uses_is_not_removed() {
         assert_eq!(bed.install(&fewer).expect("nobody uses it").handlers, ["one"]);
     }
 }
+
+#[test]
+fn a_template_of_somebody_elses_is_usable_once_it_has_the_lines_that_were_said() {
+    const FOLDER: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
+    let (config, template) = (format!("{FOLDER}/config.toml"), format!("{FOLDER}/config.toml.tmpl"));
+    let theirs = "version = 2\n{{ if .X }}\n# theirs\n{{ end }}\n";
+    let runc = "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n\
+                runtime_type = 'io.containerd.runc.v2'\n";
+    let files = [
+        (&*config, runc),
+        (&*template, theirs),
+        ("/var/lib/rancher/k3s/data/current/bin/containerd", "1.7.24"),
+        ("/run/k3s/containerd/containerd.sock", ""),
+    ];
+    let bed = Bed::new(&files, &config);
+    let told = bed.install(&of(&bed, "1.0.0")).expect_err("it has to be done by hand").to_string();
+    let (_, lines) = told.split_once("install again\n").expect("the lines are said");
+    for (file, before) in [(&config, runc), (&template, theirs)] {
+        let path = bed.folder.path().join(file.trim_start_matches('/'));
+        fs::write(path, format!("{before}{lines}")).expect("it is ours");
+    }
+    bed.machine.read();
+    let before = bed.snapshot();
+    let installed = bed.install(&of(&bed, "1.0.0")).expect("the lines are there");
+    assert_eq!((installed.handlers.len(), installed.restarted), (2, None));
+    assert!(!bed.install(&of(&bed, "1.0.0")).expect("it is installed").changed);
+    assert_eq!(bed.status().faults, Vec::<String>::new());
+    bed.uninstall().expect("what is theirs stays");
+    assert_eq!(bed.snapshot(), before);
+}
