@@ -94,12 +94,13 @@ fn run(command: &Command) -> Result<()> {
 fn install(arguments: &Install) -> Result<Installed> {
     let (host, store, machine) = arguments.node.open()?;
     let installed = install::install(&host, &store, &machine, &arguments.options())?;
-    report::installed(&installed, arguments.node.json)?;
+    report::installed(&installed, arguments.node.json);
     Ok(installed)
 }
 
 fn uninstall(node: &Node, force: bool) -> Result<()> {
     let (host, store, machine) = node.open()?;
     let uninstalled = uninstall::uninstall(&host, &store, &machine, force)?;
-    report::uninstalled(&uninstalled, node.json)
+    report::uninstalled(&uninstalled, node.json);
+    Ok(())
 }
