@@ -55,6 +55,7 @@ pub(crate) trait Effect {
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Entry {
+    format: u32,
     phase: Phase,
     /// What was not there before, the highest first.
     folders: Vec<PathBuf>,
@@ -115,7 +116,7 @@ impl Change<'_> {
     fn stage(&self, host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<Vec<Swap>> {
         let entry = |phase| {
             let (leavings, restart) = (self.leavings.clone(), self.restart.clone());
-            Entry { phase, folders: folders.to_vec(), leavings, restart }
+            Entry { format: FORMAT, phase, folders: folders.to_vec(), leavings, restart }
         };
         entry(Phase::Staging(paths.to_vec())).write(host, store)?;
         folders.iter().try_for_each(|folder| host.make_folders(folder).map(drop))?;
@@ -170,7 +171,8 @@ pub(crate) enum Recovery {
 impl Entry {
     fn read(host: &Host, path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = host.read(path)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|_foreign| unreadable(path))
+        let entry: Option<Self> = serde_json::from_slice(&bytes).ok();
+        entry.filter(|entry| entry.format == FORMAT).map(Some).ok_or_else(|| unreadable(path))
     }
 
     fn write(&self, host: &Host, store: &Store) -> Result<()> {
@@ -219,9 +221,15 @@ fn still_broken(error: &Error) -> Error {
 }
 
 fn unreadable(path: &Path) -> Error {
-    let message = format!("{} is not what this program writes: look at it, and remove it", path.display());
+    let message = format!(
+        "{} tells of a run that was interrupted, and is not as this version writes it: let the installer of the version that \
+         wrote it put the node in order, by `install` or `uninstall`",
+        path.display()
+    );
     Error::refused(message)
 }
+
+const FORMAT: u32 = 1;
 
 fn name(path: &Path) -> &std::ffi::OsStr {
     path.file_name().unwrap_or_default()

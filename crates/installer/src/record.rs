@@ -80,8 +80,11 @@ impl Record {
         if record.format == FORMAT {
             return Ok(Some(record));
         }
-        let message =
-            format!("{} has format {}, and this installer writes {FORMAT}", path.display(), record.format);
+        let message = format!(
+            "{} has format {}, and this installer writes {FORMAT}: use the installer that wrote it, or a newer one",
+            path.display(),
+            record.format
+        );
         Err(Error::refused(message))
     }
 

@@ -10,8 +10,8 @@
 //! ```
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -103,6 +103,11 @@ impl Store {
                 made.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
             }
             let file = opened.map_err(|error| Error::io(doing(), error))?;
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                // Where stderr is closed nobody reads it, and the wait goes on.
+                let _unread =
+                    writeln!(io::stderr(), "another installer is at work on this node: waiting for its end");
+            }
             file.lock().map_err(|error| Error::io(doing(), error))?;
             // Whoever had it may have removed it, and with it everything of ours.
             let still = host.found(&path, OFlags::PATH)?.map(File::from);
