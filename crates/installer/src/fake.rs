@@ -45,6 +45,8 @@ pub(crate) struct FakeMachine {
     pub(crate) rejects: Cell<bool>,
     /// Processes cannot be seen.
     pub(crate) is_blind: Cell<bool>,
+    /// Nobody starts containerd again.
+    pub(crate) is_left: Cell<bool>,
     /// Those that containerd knows.
     pub(crate) pods: RefCell<BTreeMap<String, Pod>>,
 }
@@ -69,6 +71,7 @@ impl Bed {
             dies: Cell::new(false),
             rejects: Cell::new(false),
             is_blind: Cell::new(false),
+            is_left: Cell::new(false),
             pods: RefCell::default(),
         };
         machine.read();
@@ -272,10 +275,17 @@ impl Machine for FakeMachine {
     }
 
     fn supervisor(&self, _site: &Site) -> Result<Supervisor> {
-        Ok(Supervisor::Parent)
+        Ok(self.supervisor_now(&Supervisor::Parent))
     }
 
-    fn restart(&self, _socket: &Path, _supervisor: &Supervisor) -> Result<()> {
+    fn supervisor_now(&self, earlier: &Supervisor) -> Supervisor {
+        if self.is_left.get() { Supervisor::Nobody } else { earlier.clone() }
+    }
+
+    fn restart(&self, _socket: &Path, supervisor: &Supervisor) -> Result<()> {
+        if *supervisor == Supervisor::Nobody {
+            return Ok(());
+        }
         self.restarts.set(self.restarts.get() + 1);
         self.read();
         Ok(())

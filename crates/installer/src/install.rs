@@ -17,7 +17,7 @@ use crate::distribution::{Declared, Node, Site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
-use crate::machine::Machine;
+use crate::machine::{Machine, Supervisor};
 use crate::record::{Facts, Own, Record, Shim};
 use crate::release::{Release, shim_file};
 use crate::schema::Version;
@@ -51,11 +51,17 @@ pub(crate) struct Installed {
     pub(crate) changed: bool,
     /// Who started containerd again, if that was necessary.
     pub(crate) restarted: Option<String>,
+    /// Whether somebody else has to start it again before the handlers are there.
+    pub(crate) waits: bool,
     /// Whether an earlier run was found half-made.
     pub(crate) recovered: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) notes: Vec<String>,
 }
+
+/// Said where nobody starts containerd again.
+pub(crate) const UNTOLD: &str =
+    "containerd knows nothing of this yet, as --restart none has it: start it again, and then `verify`";
 
 /// Installs, or makes of what is installed what is wanted.
 pub(crate) fn install(
@@ -135,7 +141,9 @@ impl Work<'_> {
         }
         // It is installed, whatever becomes of this.
         let left = left.into_iter().chain(self.prune(self.release.id()).err());
+        let waits = restarts && restart.supervisor == Supervisor::Nobody;
         let mut warnings = plan.warnings;
+        warnings.extend(waits.then(|| UNTOLD.to_owned()));
         warnings.extend(left.map(|error| format!("what is not needed any more stays for now: {error}")));
         Ok(Installed {
             release: self.release.id().to_owned(),
@@ -144,6 +152,7 @@ impl Work<'_> {
             file: plan.writing.written.file.clone(),
             changed,
             restarted: restarts.then(|| restart.supervisor.to_string()),
+            waits,
             recovered: false,
             warnings,
             notes: self.release.notes().to_vec(),

@@ -135,6 +135,7 @@ fn change(
     let restarts = now != restored.content;
     let restart = restarts.then(|| Restarting {
         has_config: record.restart.config != *file || restored.content.is_some(),
+        supervisor: machine.supervisor_now(&record.restart.supervisor),
         ..record.restart.clone()
     });
     let mut paths: Vec<(PathBuf, New<'_>)> = Vec::new();

@@ -168,3 +168,32 @@ fn a_template_of_somebody_elses_is_usable_once_it_has_the_lines_that_were_said()
     bed.uninstall().expect("what is theirs stays");
     assert_eq!(bed.snapshot(), before);
 }
+
+#[test]
+fn where_nobody_starts_containerd_again_that_is_said_until_somebody_has() {
+    for bed in beds() {
+        let before = bed.snapshot();
+        bed.machine.is_left.set(true);
+        for _ in 0..2 {
+            let installed = bed.install(&of(&bed, "1.0.0")).expect("it is written");
+            assert!(installed.waits && installed.warnings == [UNTOLD], "{:?}", installed.warnings);
+        }
+        bed.machine.read();
+        let installed = bed.install(&of(&bed, "1.0.0")).expect("it is there");
+        assert_eq!((installed.waits, installed.warnings), (false, Vec::new()));
+        bed.uninstall().expect("it is taken away");
+        assert_eq!((bed.snapshot(), bed.machine.restarts.get()), (before, 0));
+    }
+}
+
+#[test]
+fn a_containerd_that_does_not_start_anyhow_keeps_nobody_from_uninstalling() {
+    for bed in beds() {
+        let before = bed.snapshot();
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        bed.machine.serving.replace(None);
+        bed.machine.is_left.set(true);
+        bed.uninstall().expect("--restart none does not ask it");
+        assert_eq!(bed.snapshot(), before);
+    }
+}
