@@ -14,7 +14,7 @@ spec:
   {{- end }}
   hostPID: true
   restartPolicy: Never
-  terminationGracePeriodSeconds: {{ add (.Values.timeout | int) 30 }}
+  terminationGracePeriodSeconds: {{ add (mul 2 (.Values.timeout | int)) 60 }}
   # A node that was tainted meanwhile is undone as well.
   tolerations:
     - operator: Exists

@@ -137,7 +137,7 @@ pub(crate) struct Node {
     /// The socket of containerd; known of each distribution, or said in its configuration
     #[arg(long, value_name = "FILE")]
     socket: Option<PathBuf>,
-    /// How containerd is started again
+    /// How containerd is started again; `uninstall` does it as `install` did, unless `signal` or `none` is said
     #[arg(long, value_enum, default_value_t)]
     restart: Restart,
     /// How long containerd may take to serve after it was started again

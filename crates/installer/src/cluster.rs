@@ -30,6 +30,7 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use self::join::{Join, join};
 pub(crate) use self::leave::leave;
@@ -54,6 +55,15 @@ impl Cluster {
         let client = runtime.block_on(client(kubeconfig))?;
         let server = Server { client, namespace: namespace.to_owned(), patience: PATIENCE };
         Ok(Self { runtime, server })
+    }
+}
+
+impl Cluster {
+    /// From now on SIGTERM ends this process no more: what is begun on the node is finished. Pods are told so when they are
+    /// deleted, and have their grace period then.
+    fn begin_undisturbed(&self) -> Result<()> {
+        let _inside = self.runtime.enter();
+        signal(SignalKind::terminate()).map(drop).map_err(|error| Error::io("hold back SIGTERM", error))
     }
 }
 
@@ -100,6 +110,18 @@ fn say(sentence: impl Display) {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+
+    #[test]
+    fn sigterm_does_not_end_what_is_begun() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let config = Config::new("http://localhost".parse().expect("an address"));
+        let client = runtime.block_on(async { Client::try_from(config) }).expect("a client");
+        let server = Server { client, namespace: "default".into(), patience: PATIENCE };
+        let cluster = Cluster { runtime, server };
+        cluster.begin_undisturbed().expect("it is held back");
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
+            .expect("a signal to ourselves");
+    }
 
     #[test]
     fn refuses_a_kubeconfig_that_cannot_be_read_by_its_name() {

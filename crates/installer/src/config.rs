@@ -110,6 +110,10 @@ pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<
     sound(wanted)?;
     let file = site.placement.file();
     let (base, parsed) = match (&site.placement, now) {
+        // All that is wanted is there already, as somebody was told to write it.
+        (Placement::Foreign(_), Some(now)) if *wanted == Wanted::default() => {
+            return Ok(Writing { content: now.to_vec(), written: nothing(site, now) });
+        }
         (Placement::Foreign(_), _) => return Err(foreign(site, wanted)),
         (Placement::Edit(_), Some(now)) => (String::new(), text(file, now)?),
         (Placement::Edit(_), None) => {
@@ -149,6 +153,19 @@ pub(crate) fn write(site: &Site, now: Option<&[u8]>, wanted: &Wanted) -> Result<
         pieces,
     };
     Ok(Writing { content, written })
+}
+
+/// Where nothing has to be written.
+fn nothing(site: &Site, now: &[u8]) -> Written {
+    Written {
+        file: site.placement.file().to_owned(),
+        existed: true,
+        digest: digest(now),
+        schema: site.schema,
+        wanted: Wanted::default(),
+        runc: None,
+        pieces: Vec::new(),
+    }
 }
 
 /// What has to be in `written.file`, in which there is `now`, so that nothing of what was written is left.

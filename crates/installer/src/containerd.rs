@@ -96,6 +96,14 @@ impl Machine for Running {
         }
     }
 
+    fn supervisor_now(&self, earlier: &Supervisor) -> Supervisor {
+        match self.restart {
+            Restart::None => Supervisor::Nobody,
+            Restart::Signal => Supervisor::Parent,
+            Restart::Auto | Restart::Systemd => earlier.clone(),
+        }
+    }
+
     fn restart(&self, socket: &Path, supervisor: &Supervisor) -> Result<()> {
         match supervisor {
             Supervisor::Unit(unit) => self.run(Path::new("systemctl"), &["restart", unit]).map(drop),

@@ -10,8 +10,8 @@ use hyper_util::rt::TokioIo;
 use k8s_cri::v1::runtime_service_client::RuntimeServiceClient;
 use k8s_cri::v1::{
     LinuxPodSandboxConfig, LinuxSandboxSecurityContext, ListPodSandboxRequest, NamespaceMode,
-    NamespaceOption, PodSandboxConfig, PodSandboxMetadata, RemovePodSandboxRequest, RunPodSandboxRequest,
-    StatusRequest, StopPodSandboxRequest,
+    NamespaceOption, PodSandboxConfig, PodSandboxMetadata, PodSandboxState, RemovePodSandboxRequest,
+    RunPodSandboxRequest, StatusRequest, StopPodSandboxRequest,
 };
 use rustix::fs::OFlags;
 use serde_json::Value;
@@ -70,7 +70,9 @@ impl Cri {
         let listed = self.wait("list the pods", self.client().list_pod_sandbox(request))?;
         let named = listed.items.into_iter().filter_map(|pod| {
             let metadata = pod.metadata?;
-            Some((pod.id, Pod { namespace: metadata.namespace, name: metadata.name }))
+            let runs = pod.state == i32::from(PodSandboxState::SandboxReady);
+            let handler = Some(pod.runtime_handler).filter(|_| runs);
+            Some((pod.id, Pod { namespace: metadata.namespace, name: metadata.name, handler }))
         });
         Ok(named.collect())
     }

@@ -193,6 +193,15 @@ impl Host {
     }
 }
 
+const STAGED: &str = ".shimmer-new";
+const KEPT: &str = ".shimmer-before";
+
+/// Whether a name is one of those that lie beside a place while it changes.
+pub(crate) fn is_beside(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && [STAGED, KEPT].iter().any(|suffix| name.ends_with(suffix.as_bytes()))
+}
+
 /// A name in a folder of the node that is open.
 struct Place<'a> {
     host: &'a Host,
@@ -222,11 +231,11 @@ impl<'a> Place<'a> {
 
     /// What is beside the place until it is put there. No configuration imports a name like this.
     fn staged(&self) -> OsString {
-        self.beside(".shimmer-new")
+        self.beside(STAGED)
     }
 
     fn kept(&self) -> OsString {
-        self.beside(".shimmer-before")
+        self.beside(KEPT)
     }
 
     fn beside(&self, suffix: &str) -> OsString {

@@ -17,6 +17,7 @@ use crate::install::{Installed, Options};
 use crate::machine::{Machine, Supervisor};
 use crate::record::Shim;
 use crate::release::hex;
+use crate::status::Status;
 use crate::store::Store;
 use crate::uninstall::Uninstalled;
 use crate::usage::{Pod, User};
@@ -42,6 +43,12 @@ pub(crate) struct FakeMachine {
     pub(crate) dies: Cell<bool>,
     /// containerd does not come back while our handlers are in its configuration.
     pub(crate) rejects: Cell<bool>,
+    /// Processes cannot be seen.
+    pub(crate) is_blind: Cell<bool>,
+    /// Nobody starts containerd again.
+    pub(crate) is_left: Cell<bool>,
+    /// Those that containerd knows.
+    pub(crate) pods: RefCell<BTreeMap<String, Pod>>,
 }
 
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
@@ -63,6 +70,9 @@ impl Bed {
             restarts: Cell::new(0),
             dies: Cell::new(false),
             rejects: Cell::new(false),
+            is_blind: Cell::new(false),
+            is_left: Cell::new(false),
+            pods: RefCell::default(),
         };
         machine.read();
         let host = Host::open(folder.path()).expect("it is there");
@@ -127,6 +137,10 @@ impl Bed {
 
     pub(crate) fn uninstall(&self) -> Result<Uninstalled> {
         crate::uninstall::uninstall(&self.host, &self.store, &self.machine, false)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        crate::status::status(&self.host, &self.store, &self.machine).expect("it is installed")
     }
 
     pub(crate) fn fault(&self, kind: Kind, step: usize) {
@@ -261,10 +275,17 @@ impl Machine for FakeMachine {
     }
 
     fn supervisor(&self, _site: &Site) -> Result<Supervisor> {
-        Ok(Supervisor::Parent)
+        Ok(self.supervisor_now(&Supervisor::Parent))
     }
 
-    fn restart(&self, _socket: &Path, _supervisor: &Supervisor) -> Result<()> {
+    fn supervisor_now(&self, earlier: &Supervisor) -> Supervisor {
+        if self.is_left.get() { Supervisor::Nobody } else { earlier.clone() }
+    }
+
+    fn restart(&self, _socket: &Path, supervisor: &Supervisor) -> Result<()> {
+        if *supervisor == Supervisor::Nobody {
+            return Ok(());
+        }
         self.restarts.set(self.restarts.get() + 1);
         self.read();
         Ok(())
@@ -298,10 +319,13 @@ impl Machine for FakeMachine {
     }
 
     fn pods(&self, _socket: &Path) -> Result<BTreeMap<String, Pod>> {
-        Ok(BTreeMap::new())
+        Ok(self.pods.borrow().clone())
     }
 
     fn users(&self, _host: &Host, _store: &Store) -> Result<Vec<User>> {
+        if self.is_blind.get() {
+            return Err(Error::new(ErrorKind::Failed, "cannot look at the processes of the node"));
+        }
         Ok(Vec::new())
     }
 }

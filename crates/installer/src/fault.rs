@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Killed,
     /// From now on the disk has no room for anything new, until the fault is taken away.
     Full,
+    /// From now on nothing can be changed at all, as on a disk that has become read-only.
+    Sick,
 }
 
 /// When it goes wrong: before the change that is this many changes away.
@@ -42,6 +44,7 @@ impl Fault {
             // As a panic, but nobody is told.
             Kind::Killed if seen == self.steps.get() => resume_unwind(Box::new("killed")),
             Kind::Full if needs_room && seen >= self.steps.get() => Err(io::ErrorKind::StorageFull.into()),
+            Kind::Sick if seen >= self.steps.get() => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             _ => Ok(()),
         }
     }

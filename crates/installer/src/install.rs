@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble;
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +17,12 @@ use crate::distribution::{Declared, Node, Site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
-use crate::machine::Machine;
+use crate::machine::{Machine, Supervisor};
 use crate::record::{Facts, Own, Record, Shim};
 use crate::release::{Release, shim_file};
 use crate::schema::Version;
 use crate::settling::{Settling, reread};
-use crate::store::{self, Store};
+use crate::store::{self, Lock, Store};
 use crate::uninstall;
 use crate::usage::{self, User};
 
@@ -49,11 +51,17 @@ pub(crate) struct Installed {
     pub(crate) changed: bool,
     /// Who started containerd again, if that was necessary.
     pub(crate) restarted: Option<String>,
+    /// Whether somebody else has to start it again before the handlers are there.
+    pub(crate) waits: bool,
     /// Whether an earlier run was found half-made.
     pub(crate) recovered: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) notes: Vec<String>,
 }
+
+/// Said where nobody starts containerd again.
+pub(crate) const UNTOLD: &str =
+    "containerd knows nothing of this yet, as --restart none has it: start it again, and then `verify`";
 
 /// Installs, or makes of what is installed what is wanted.
 pub(crate) fn install(
@@ -68,14 +76,19 @@ pub(crate) fn install(
     let record = Record::read(host, store)?;
     let work = Work { host, store, machine, options, release: &release, record: record.as_ref() };
     let own = store::missing_of_the_shims(host)?;
-    let outcome = work.carry_out(Own { folders: folders.clone(), data: own.clone() });
-    if record.is_none() && outcome.as_ref().is_err_and(|error| error.kind() != ErrorKind::Broken) {
-        // Whatever was put here for the first time is of no use to anybody.
-        own.iter().try_for_each(|folder| host.remove_tree(folder))?;
-        uninstall::clear(host, store, &lock, &[])?;
-        uninstall::remove_folders(host, &folders)?;
+    let own = Own { folders, data: own };
+    match work.carry_out(own.clone()) {
+        Ok(installed) => Ok(Installed { recovered: recovery != journal::Recovery::Nothing, ..installed }),
+        // It has to be put back first, and what that takes stays.
+        Err(error) if error.kind() == ErrorKind::Broken => Err(error),
+        Err(error) => Err(match work.clear(&own, &lock) {
+            Ok(()) => error,
+            Err(further) => {
+                let message = format!("{error}; and what was put there for it stays: {further}");
+                Error::new(error.kind(), message)
+            }
+        }),
     }
-    outcome.map(|installed| Installed { recovered: recovery != journal::Recovery::Nothing, ..installed })
 }
 
 struct Work<'a> {
@@ -107,6 +120,7 @@ impl Work<'_> {
         let listed = self.machine.handlers(&plan.site.socket, &|_any| true)?;
         let now = self.host.read(&plan.writing.written.file)?;
         let settling = self.settling(&plan);
+        self.refuse_in_use(&settling)?;
         let restarts = now.as_deref() != Some(&plan.writing.content)
             || !settling.there.iter().all(|(handler, _)| listed.contains(handler))
             || settling.gone.iter().any(|handler| listed.contains(handler));
@@ -119,12 +133,18 @@ impl Work<'_> {
         };
         let record = self.new_record(&plan, &restart, own)?;
         let changed = restarts || self.record != Some(&record);
+        let mut left = None;
         if changed {
-            self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
+            left = self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
         } else {
             settling.verify()?;
         }
-        self.prune()?;
+        // It is installed, whatever becomes of this.
+        let left = left.into_iter().chain(self.prune(self.release.id()).err());
+        let waits = restarts && restart.supervisor == Supervisor::Nobody;
+        let mut warnings = plan.warnings;
+        warnings.extend(waits.then(|| UNTOLD.to_owned()));
+        warnings.extend(left.map(|error| format!("what is not needed any more stays for now: {error}")));
         Ok(Installed {
             release: self.release.id().to_owned(),
             version: self.release.version().to_owned(),
@@ -132,8 +152,9 @@ impl Work<'_> {
             file: plan.writing.written.file.clone(),
             changed,
             restarted: restarts.then(|| restart.supervisor.to_string()),
+            waits,
             recovered: false,
-            warnings: plan.warnings,
+            warnings,
             notes: self.release.notes().to_vec(),
         })
     }
@@ -284,6 +305,23 @@ impl Work<'_> {
         Settling { machine: self.machine, socket: &plan.site.socket, there, gone, before }
     }
 
+    /// A handler that goes is one by which containerd would start nothing any more in the pods that were made by it.
+    fn refuse_in_use(&self, settling: &Settling<'_>) -> Result<()> {
+        if settling.gone.is_empty() {
+            return Ok(());
+        }
+        let mut pods: Vec<_> = self.machine.pods(settling.socket)?.into_values().collect();
+        pods.retain(|pod| pod.handler.as_ref().is_some_and(|handler| settling.gone.contains(handler)));
+        if pods.is_empty() {
+            return Ok(());
+        }
+        let (count, names) = usage::told(&pods);
+        Err(Error::refused(format!(
+            "{count} of this node use a handler that would be removed ({}): {names}. Delete them first, or keep the handler",
+            settling.gone.join(", ")
+        )))
+    }
+
     fn new_record(&self, plan: &Plan, restart: &Restarting, mut own: Own) -> Result<Record> {
         match self.record {
             Some(record) => own = record.own.clone(),
@@ -307,7 +345,7 @@ impl Work<'_> {
         record: &Record,
         mut settling: Settling<'_>,
         restart: Option<Restarting>,
-    ) -> Result<()> {
+    ) -> Result<Option<Error>> {
         let version = Path::new("versions").join(self.release.id());
         let (file, record) = (&plan.writing.written.file, record.bytes()?);
         let elsewhere = self.elsewhere(file)?;
@@ -336,11 +374,22 @@ impl Work<'_> {
         Ok(Some((earlier.written.file.clone(), restored.content)))
     }
 
-    /// Removes versions that no pod was started from; an engine of one that waits for pods waits in vain.
-    fn prune(&self) -> Result<()> {
+    /// After a failure: what was put on the node for the first time is of no use to anybody.
+    fn clear(&self, own: &Own, lock: &Lock) -> Result<()> {
+        if let Some(record) = self.record {
+            return self.prune(&record.release);
+        }
+        own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
+        uninstall::clear(self.host, self.store, lock)?;
+        uninstall::remove_folders(self.host, &own.folders)
+    }
+
+    /// Removes versions other than `release` that no pod was started from; an engine of one that waits for pods waits in
+    /// vain.
+    fn prune(&self, release: &str) -> Result<()> {
         let (pods, idle): (Vec<_>, Vec<_>) =
             self.machine.users(self.host, self.store)?.into_iter().partition(|user| user.pod.is_some());
-        let unused = usage::unused(self.host, self.store, &pods, self.release.id())?;
+        let unused = usage::unused(self.host, self.store, &pods, release)?;
         let is_unused = |user: &&User| unused.iter().any(|version| version.ends_with(&user.version));
         idle.iter().filter(is_unused).try_for_each(User::end)?;
         unused.iter().try_for_each(|version| self.host.remove_tree(version))

@@ -55,6 +55,7 @@ pub(crate) trait Effect {
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Entry {
+    format: u32,
     phase: Phase,
     /// What was not there before, the highest first.
     folders: Vec<PathBuf>,
@@ -72,12 +73,18 @@ enum Phase {
 }
 
 impl Change<'_> {
-    /// Makes the change and lets it take effect; where either fails, the node is put back.
+    /// Makes the change and lets it take effect; where either fails, the node is put back. Gives what kept it from being
+    /// tidied up after, which the next run does: the change holds.
     ///
     /// # Errors
     /// What failed: [`Failed`](ErrorKind::Failed) when the node is as it was, [`Broken`](ErrorKind::Broken) when it is not,
     /// and the next run tries again.
-    pub(crate) fn carry_out(self, host: &Host, store: &Store, effect: &mut dyn Effect) -> Result<()> {
+    pub(crate) fn carry_out(
+        self,
+        host: &Host,
+        store: &Store,
+        effect: &mut dyn Effect,
+    ) -> Result<Option<Error>> {
         let paths: Vec<_> = self.paths.iter().map(|(path, _)| path.clone()).collect();
         let folders = self.missing_folders(host)?;
         let swaps = match self.stage(host, store, &paths, &folders) {
@@ -87,12 +94,14 @@ impl Change<'_> {
         let applied = swaps.iter().try_for_each(|swap| swap.apply(host));
         // As long as not all is in place, containerd has not been told of anything.
         let told = self.restart.as_ref().filter(|_| applied.is_ok());
-        if let Err(error) = applied.and_then(|()| effect.settle(told)) {
+        let settled = applied.and_then(|()| effect.settle(told));
+        let held = settled.and_then(|()| host.rename(&store.journal(), name(&store.committed())));
+        if let Err(error) = held {
             let undone = undo(host, &swaps, &folders).and_then(|()| effect.resettle(told));
-            return Err(back(error, undone.and_then(|()| host.remove(&store.journal()))));
+            let forgotten = || host.remove(&store.journal()).and_then(|()| host.remove(&store.committed()));
+            return Err(back(error, undone.and_then(|()| forgotten())));
         }
-        host.rename(&store.journal(), name(&store.committed()))?;
-        tidy_up(host, store, &swaps, &self.leavings)
+        Ok(tidy_up(host, store, &swaps, &self.leavings).err())
     }
 
     /// The folders that will be made, so that they can go again.
@@ -107,7 +116,7 @@ impl Change<'_> {
     fn stage(&self, host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<Vec<Swap>> {
         let entry = |phase| {
             let (leavings, restart) = (self.leavings.clone(), self.restart.clone());
-            Entry { phase, folders: folders.to_vec(), leavings, restart }
+            Entry { format: FORMAT, phase, folders: folders.to_vec(), leavings, restart }
         };
         entry(Phase::Staging(paths.to_vec())).write(host, store)?;
         folders.iter().try_for_each(|folder| host.make_folders(folder).map(drop))?;
@@ -162,7 +171,8 @@ pub(crate) enum Recovery {
 impl Entry {
     fn read(host: &Host, path: &Path) -> Result<Option<Self>> {
         let Some(bytes) = host.read(path)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|_foreign| unreadable(path))
+        let entry: Option<Self> = serde_json::from_slice(&bytes).ok();
+        entry.filter(|entry| entry.format == FORMAT).map(Some).ok_or_else(|| unreadable(path))
     }
 
     fn write(&self, host: &Host, store: &Store) -> Result<()> {
@@ -211,9 +221,15 @@ fn still_broken(error: &Error) -> Error {
 }
 
 fn unreadable(path: &Path) -> Error {
-    let message = format!("{} is not what this program writes: look at it, and remove it", path.display());
+    let message = format!(
+        "{} tells of a run that was interrupted, and is not as this version writes it: let the installer of the version that \
+         wrote it put the node in order, by `install` or `uninstall`",
+        path.display()
+    );
     Error::refused(message)
 }
+
+const FORMAT: u32 = 1;
 
 fn name(path: &Path) -> &std::ffi::OsStr {
     path.file_name().unwrap_or_default()

@@ -23,6 +23,10 @@ pub(crate) trait Machine: fmt::Debug {
     /// # Errors
     /// [`Refused`](crate::error::ErrorKind::Refused) where nothing tells.
     fn supervisor(&self, site: &Site) -> Result<Supervisor>;
+    /// The same where an earlier run found `earlier`, which holds unless the operator says otherwise now.
+    fn supervisor_now(&self, earlier: &Supervisor) -> Supervisor {
+        earlier.clone()
+    }
     /// Starts containerd again, which reads its configuration anew.
     fn restart(&self, socket: &Path, supervisor: &Supervisor) -> Result<()>;
     /// Waits until containerd serves, and `until` is content with the handlers that it has; gives those.

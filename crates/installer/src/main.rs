@@ -41,7 +41,7 @@ use clap::Parser;
 
 use crate::arguments::{Arguments, Command, Install, Node};
 use crate::cluster::{Join, Retirement, Slots};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::install::Installed;
 
 fn main() -> ExitCode {
@@ -72,7 +72,7 @@ fn run(command: &Command) -> Result<()> {
             let slots = Slots { node, lease, count: *slots, duration: cluster::DURATION };
             let release = arguments.release()?;
             let join = Join { slots, release: release.version() };
-            cluster::join(&member.server.connect()?, &join, || Ok(install(arguments)?.handlers))
+            cluster::join(&member.server.connect()?, &join, || ready(install(arguments)?))
         }
         Command::Leave { node, check: true, .. } => {
             let (host, store, machine) = node.open()?;
@@ -94,12 +94,21 @@ fn run(command: &Command) -> Result<()> {
 fn install(arguments: &Install) -> Result<Installed> {
     let (host, store, machine) = arguments.node.open()?;
     let installed = install::install(&host, &store, &machine, &arguments.options())?;
-    report::installed(&installed, arguments.node.json)?;
+    report::installed(&installed, arguments.node.json);
     Ok(installed)
+}
+
+/// The handlers by which pods can be made now.
+fn ready(installed: Installed) -> Result<Vec<String>> {
+    if installed.waits {
+        return Err(Error::new(ErrorKind::Failed, install::UNTOLD));
+    }
+    Ok(installed.handlers)
 }
 
 fn uninstall(node: &Node, force: bool) -> Result<()> {
     let (host, store, machine) = node.open()?;
     let uninstalled = uninstall::uninstall(&host, &store, &machine, force)?;
-    report::uninstalled(&uninstalled, node.json)
+    report::uninstalled(&uninstalled, node.json);
+    Ok(())
 }

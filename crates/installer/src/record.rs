@@ -80,8 +80,11 @@ impl Record {
         if record.format == FORMAT {
             return Ok(Some(record));
         }
-        let message =
-            format!("{} has format {}, and this installer writes {FORMAT}", path.display(), record.format);
+        let message = format!(
+            "{} has format {}, and this installer writes {FORMAT}: use the installer that wrote it, or a newer one",
+            path.display(),
+            record.format
+        );
         Err(Error::refused(message))
     }
 
@@ -92,6 +95,11 @@ impl Record {
     /// The handlers that containerd has for us.
     pub(crate) fn handlers(&self) -> Vec<String> {
         self.shims.iter().map(|shim| shim.handler.clone()).collect()
+    }
+
+    /// Those of them that were written, and are not somebody else's.
+    pub(crate) fn written_handlers(&self) -> Vec<String> {
+        self.written.wanted.runtimes.iter().map(|runtime| runtime.handler.clone()).collect()
     }
 
     /// What was in containerd's file before.

@@ -11,7 +11,7 @@ use crate::status::Status;
 use crate::uninstall::Uninstalled;
 
 /// After an install.
-pub(crate) fn installed(done: &Installed, json: bool) -> Result<()> {
+pub(crate) fn installed(done: &Installed, json: bool) {
     let mut lines = Lines::default();
     if done.recovered {
         lines.add("recovered", "an earlier run was interrupted, and has been put in order");
@@ -26,19 +26,17 @@ pub(crate) fn installed(done: &Installed, json: bool) -> Result<()> {
     };
     lines.add("restart", &restarted);
     done.notes.iter().for_each(|note| lines.add("note", note));
-    warn(&done.warnings)?;
-    say(done, &lines, json)
+    finish(&done.warnings, say(done, &lines, json));
 }
 
 /// After an uninstall.
-pub(crate) fn uninstalled(done: &Uninstalled, json: bool) -> Result<()> {
+pub(crate) fn uninstalled(done: &Uninstalled, json: bool) {
     let mut lines = Lines::default();
     lines.add("removed", if done.changed { "everything of ours" } else { "nothing: nothing was installed" });
     if let Some(by) = &done.restarted {
         lines.add("restart", &format!("by {by}"));
     }
-    warn(&done.warnings)?;
-    say(done, &lines, json)
+    finish(&done.warnings, say(done, &lines, json));
 }
 
 /// Of a node.
@@ -65,10 +63,15 @@ impl Lines {
     }
 }
 
-fn warn(warnings: &[String]) -> Result<()> {
+/// The last words. Where nobody hears them, what was done is done all the same.
+fn finish(warnings: &[String], said: Result<()>) {
     let mut stderr = io::stderr().lock();
-    let written = warnings.iter().try_for_each(|warning| writeln!(stderr, "warning: {warning}"));
-    written.map_err(|error| Error::io("write a warning", error))
+    for warning in warnings {
+        let _unread = writeln!(stderr, "warning: {warning}");
+    }
+    if let Err(error) = said {
+        let _unread = writeln!(stderr, "warning: {error}");
+    }
 }
 
 fn say(value: &impl Serialize, lines: &Lines, json: bool) -> Result<()> {

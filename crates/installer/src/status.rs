@@ -80,11 +80,14 @@ fn installed(host: &Host, store: &Store) -> Result<Record> {
 fn faults(host: &Host, store: &Store, machine: &dyn Machine, record: &Record) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     if host.has(&store.journal())? || host.has(&store.committed())? {
-        faults.push("a run was interrupted: `install` or `uninstall` goes on with it".to_owned());
+        faults.push(
+            "a run is under way, or was interrupted: then `install` or `uninstall` puts it in order"
+                .to_owned(),
+        );
     }
     faults.extend(release::faults(host, store, &record.release)?);
     let current = host.resolved(&store.current())?;
-    if current != store.versions().join(&record.release) {
+    if current != host.resolved(&store.versions().join(&record.release))? {
         faults.push(format!("{} does not lead to that release: install again", store.current().display()));
     }
     let file = &record.written.file;

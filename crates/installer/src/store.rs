@@ -9,13 +9,15 @@
 //! lock                           held by whoever changes the node
 //! ```
 
-use std::fs::File;
-use std::io;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
+use crate::disk::is_beside;
 use crate::error::{Error, Result};
 use crate::host::Host;
 
@@ -43,7 +45,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(prefix: &Path) -> Result<Self> {
-        if !prefix.is_absolute() || prefix.components().count() < 3 {
+        let is_plain = prefix.components().skip(1).all(|part| matches!(part, Component::Normal(_)));
+        if !prefix.is_absolute() || !is_plain || prefix.components().count() < 3 {
             let message = format!(
                 "--prefix {} is no folder of our own: name an absolute one below a folder, as {PREFIX} is",
                 prefix.display()
@@ -91,6 +94,7 @@ impl Store {
     pub(crate) fn lock(&self, host: &Host) -> Result<(Lock, Vec<PathBuf>)> {
         let mut made = Vec::new();
         loop {
+            self.refuse_foreign(host)?;
             made.extend(host.make_folders(&self.prefix)?);
             let path = self.prefix.join(LOCK);
             let doing = || format!("lock {}", path.display());
@@ -99,6 +103,11 @@ impl Store {
                 made.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
             }
             let file = opened.map_err(|error| Error::io(doing(), error))?;
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                // Where stderr is closed nobody reads it, and the wait goes on.
+                let _unread =
+                    writeln!(io::stderr(), "another installer is at work on this node: waiting for its end");
+            }
             file.lock().map_err(|error| Error::io(doing(), error))?;
             // Whoever had it may have removed it, and with it everything of ours.
             let still = host.found(&path, OFlags::PATH)?.map(File::from);
@@ -116,6 +125,23 @@ impl Store {
         }
     }
 
+    /// Refuses a folder with something of somebody else's in it: what is in ours goes with us. The lock is made as the first
+    /// of all and removed as the last, so that a folder without it is ours only if it is empty.
+    fn refuse_foreign(&self, host: &Host) -> Result<()> {
+        let mut names = host.names(&self.prefix)?;
+        names.retain(|name| name != "lost+found");
+        let is_ours = |name: &OsString| OURS.iter().any(|ours| name == ours) || is_beside(name);
+        let odd = names.iter().find(|name| !is_ours(name));
+        let odd = odd.or_else(|| names.first().filter(|_| !names.iter().any(|name| name == LOCK)));
+        odd.map_or(Ok(()), |odd| {
+            Err(Error::refused(format!(
+                "{} has {} in it, which is not of this installer: name by --prefix a folder that is ours alone, as {PREFIX} is",
+                self.prefix.display(),
+                odd.display()
+            )))
+        })
+    }
+
     /// Removes the lock, as the last of what is in the folder.
     pub(crate) fn unlock_for_good(&self, host: &Host, _lock: &Lock) -> Result<()> {
         host.remove(&self.prefix.join(LOCK))
@@ -129,6 +155,8 @@ pub(crate) struct Lock {
 }
 
 const LOCK: &str = "lock";
+/// All that is in the folder, but for what lies beside it while it changes.
+const OURS: [&str; 4] = [LOCK, "versions", "current", "state"];
 
 fn open(host: &Host, path: &Path) -> io::Result<File> {
     host.step()?;

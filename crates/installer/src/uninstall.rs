@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config;
 use crate::disk::New;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::Machine;
@@ -56,12 +56,9 @@ pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result
     if pods.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
-    let message = format!(
-        "{} of this node still run on the shims: {}. Delete them first, or say --force",
-        counted(pods.len()),
-        names.join(", ")
-    );
+    let (count, names) = usage::told(&pods);
+    let message =
+        format!("{count} of this node still run on the shims: {names}. Delete them first, or say --force");
     Err(Error::refused(message))
 }
 
@@ -82,7 +79,7 @@ pub(crate) fn uninstall(
     }
     let (kept, idle): (Vec<_>, Vec<_>) =
         machine.users(host, store)?.into_iter().partition(|user| user.pod.is_some());
-    idle.iter().try_for_each(User::end)?;
+    usage::end_idle(&idle, &kept)?;
     let record = Record::read(host, store)?;
     let mut uninstalled = match &record {
         Some(record) => change(host, store, machine, record, kept.is_empty())?,
@@ -91,28 +88,33 @@ pub(crate) fn uninstall(
     if !kept.is_empty() {
         uninstalled.warnings.push(format!(
             "{} still run on the shims, whose files stay below {} for them: uninstall once more when they are gone",
-            counted(kept.len()),
-            store.versions().display()
+            usage::counted(kept.len()),
+            store.prefix().display()
         ));
+        // containerd gives up a pod when it starts and finds no program at the path by which the pod's shim was started.
+        let current = host.resolved(&store.current())?;
+        let current = current.file_name().unwrap_or_default().to_string_lossy();
+        remove_versions(host, store, &kept, &current)?;
+        return Ok(uninstalled);
     }
-    clear(host, store, &lock, &kept)?;
+    clear(host, store, &lock)?;
     let folders = record.map(|record| record.own.folders).unwrap_or_default();
     remove_folders(host, &folders)?;
     Ok(uninstalled)
 }
 
-/// Removes all that is ours and that no pod needs; what has no trace in a record as well.
-pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock, kept: &[User]) -> Result<()> {
-    for version in usage::unused(host, store, kept, "")? {
-        host.remove_tree(&version)?;
-    }
+/// Removes all that is ours; what has no trace in a record as well.
+pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock) -> Result<()> {
+    remove_versions(host, store, &[], "")?;
+    host.remove(&store.current())?;
     host.remove_tree(&store.state())?;
-    if kept.is_empty() {
-        host.remove_folder(&store.versions())?;
-        store.unlock_for_good(host, lock)?;
-        host.remove_folder(store.prefix())?;
-    }
-    Ok(())
+    host.remove_folder(&store.versions())?;
+    store.unlock_for_good(host, lock)?;
+    host.remove_folder(store.prefix()).map(drop)
+}
+
+fn remove_versions(host: &Host, store: &Store, kept: &[User], current: &str) -> Result<()> {
+    usage::unused(host, store, kept, current)?.iter().try_for_each(|version| host.remove_tree(version))
 }
 
 /// Those that are empty, the lowest first.
@@ -133,28 +135,30 @@ fn change(
     let restarts = now != restored.content;
     let restart = restarts.then(|| Restarting {
         has_config: record.restart.config != *file || restored.content.is_some(),
+        supervisor: machine.supervisor_now(&record.restart.supervisor),
         ..record.restart.clone()
     });
     let mut paths: Vec<(PathBuf, New<'_>)> = Vec::new();
     if restarts {
         paths.push((host.resolved(file)?, restored.content.as_deref().map_or(New::Absent, New::File)));
     }
-    paths.push((store.current(), New::Absent));
-    paths.push((store.record(), New::Absent));
+    if is_idle {
+        paths.push((store.current(), New::Absent));
+        paths.push((store.record(), New::Absent));
+    }
     let mut settling = Settling {
         machine,
         socket: &record.restart.socket,
         there: Vec::new(),
-        gone: if restored.left.is_empty() { record.handlers() } else { Vec::new() },
+        gone: if restored.left.is_empty() { record.written_handlers() } else { Vec::new() },
         before: record.handlers(),
     };
     let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
     let trees = if is_idle { record.own.data.clone() } else { Vec::new() };
     let leavings = Leavings { trees, folders: record.own.folders.clone() };
-    Change { paths, leavings, restart }.carry_out(host, store, &mut settling)?;
+    if let Some(left) = (Change { paths, leavings, restart }).carry_out(host, store, &mut settling)? {
+        let message = format!("containerd has nothing of ours any more, but {left}: uninstall once more");
+        return Err(Error::new(ErrorKind::Failed, message));
+    }
     Ok(Uninstalled { changed: true, restarted, warnings: restored.left })
-}
-
-fn counted(pods: usize) -> String {
-    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
 }

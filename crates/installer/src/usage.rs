@@ -30,6 +30,19 @@ pub(crate) struct User {
 pub(crate) struct Pod {
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// The handler by which it was made, if containerd says that and that it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handler: Option<String>,
+}
+
+/// Their names for a sentence, and how many they are.
+pub(crate) fn told(pods: &[Pod]) -> (String, String) {
+    let names: Vec<_> = pods.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
+    (counted(pods.len()), names.join(", "))
+}
+
+pub(crate) fn counted(pods: usize) -> String {
+    if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") }
 }
 
 /// Finds them by the files that they execute, which no name can pretend to be.
@@ -87,7 +100,14 @@ fn pod(process: &Path) -> Option<Pod> {
     let words: Vec<_> = words.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
     let after =
         |option: &str| words.iter().skip_while(|word| *word != option).nth(1).map(ToString::to_string);
-    Some(Pod { name: after("-id")?, namespace: after("-namespace").unwrap_or_default() })
+    Some(Pod { name: after("-id")?, namespace: after("-namespace").unwrap_or_default(), handler: None })
+}
+
+/// Ends engines that wait for pods, but for those of a version that a pod uses: its containers are forks of them, and look
+/// like them from outside.
+pub(crate) fn end_idle(idle: &[User], pods: &[User]) -> Result<()> {
+    let is_used = |user: &&User| pods.iter().any(|pod| pod.version == user.version);
+    idle.iter().filter(|user| !is_used(user)).try_for_each(User::end)
 }
 
 /// The versions that nobody uses and that are not `current`.

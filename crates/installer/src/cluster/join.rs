@@ -28,6 +28,7 @@ pub(crate) fn join(
     let (node, server) = (join.slots.node, &cluster.server);
     cluster.runtime.block_on(label::find(server, node))?;
     let turn = Turn::wait(cluster, &join.slots)?;
+    cluster.begin_undisturbed()?;
     match work() {
         Ok(handlers) => {
             let new = |_: Said| Said::ready(&handlers, join.release);

@@ -9,6 +9,7 @@ use crate::error::{ErrorKind, Result};
 pub(crate) fn leave(cluster: &Cluster, node: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let (server, runtime) = (&cluster.server, &cluster.runtime);
     let before = Said::by(&runtime.block_on(label::find(server, node))?);
+    cluster.begin_undisturbed()?;
     let without = before.clone().without_labels();
     runtime.block_on(label::say(server, node, &before, &without))?;
     let outcome = work();

@@ -46,7 +46,7 @@ impl Bench {
             ("/opt/shimmer/current".into(), New::Link(Path::new("versions/1"))),
         ];
         let change = Change { paths, leavings: Leavings::default(), restart: None };
-        change.carry_out(&self.host, &self.store, effect)
+        change.carry_out(&self.host, &self.store, effect).map(|left| assert!(left.is_none(), "{left:?}"))
     }
 
     /// All paths of the node, with what is in the files.

@@ -186,6 +186,29 @@ fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
 }
 
 #[test]
+fn a_forced_uninstall_ends_no_container_and_the_next_one_leaves_nothing() {
+    let bench = Bench::new(Node::builder().bare().start().expect("a node"));
+    bench.does(&bench.install(&release::good(bench.releases.path(), "1.0.0")));
+    let pod = bench.pod("wasmedge");
+    let container = pod.container(CriContainerSpec::new("wait", &bench.image).command(["/wait.wat"]));
+    let container = container.expect("a container");
+    container.start().expect("it starts");
+    bench.does(&bench.run(&["uninstall", "--force"]));
+    bench.cri.version().or_else(|_broken| bench.cri.version()).expect("containerd serves");
+    container.stop(Duration::ZERO).expect("it is stopped");
+    let ended = container.wait(SOON).expect("it has ended");
+    assert_eq!(ended.code, 137, "by nobody but us");
+    container.delete().expect("it is deleted");
+    pod.delete().expect("it is deleted");
+    // containerd does not wait for the end of the pod's shim.
+    let refused = |output: &Output| output.status.code() == Some(3);
+    let tries = std::iter::repeat_with(|| bench.run(&["uninstall"])).take(100);
+    bench.does(&tries.skip_while(refused).next().expect("the shim ends"));
+    assert_eq!(files(&bench.node), bench.before);
+    bench.node.stop().expect("nothing is left");
+}
+
+#[test]
 fn puts_a_node_back_on_which_a_release_makes_no_pod() {
     let bench = Bench::new(Node::builder().bare_without_imports().start().expect("a node"));
     let broken = release::broken(bench.releases.path(), "2.0.0");

@@ -1,0 +1,199 @@
+//! Installs and uninstalls where something of the node is not as one would think.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::fake::{Bed, CONFIG, shim};
+use crate::fault::Kind;
+use crate::usage::Pod;
+
+fn beds() -> [Bed; 2] {
+    [Bed::with_drop_ins(), Bed::with_one_file()]
+}
+
+fn of(bed: &Bed, version: &str) -> Options {
+    Bed::options(bed.good_release(version))
+}
+
+#[test]
+fn a_folder_that_is_somebody_elses_is_no_prefix() {
+    for there in ["versions/1.2/theirs", "state/theirs", "current", "bin/theirs"] {
+        let mut bed = Bed::with_drop_ins();
+        let theirs = bed.folder.path().join("opt/app").join(there);
+        fs::create_dir_all(theirs.parent().expect("a folder")).expect("it is ours");
+        fs::write(&theirs, "theirs").expect("it is ours");
+        bed.store = Store::new(Path::new("/opt/app")).expect("it could be one");
+        let before = bed.snapshot();
+        let error = bed.uninstall().expect_err("it is somebody's");
+        assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("/opt/app"), "{error}");
+        assert_eq!(bed.snapshot(), before, "{there}");
+        let error = bed.install(&of(&bed, "1.0.0")).expect_err("it is somebody's");
+        assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("/opt/app"), "{error}");
+        assert_eq!(bed.snapshot(), before, "{there}");
+    }
+    for odd in ["/opt", "opt/shimmer", "/opt/../etc", "/"] {
+        assert!(Store::new(Path::new(odd)).is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn what_holds_is_not_undone_since_its_leavings_cannot_be_removed() {
+    for bed in beds() {
+        let before = bed.snapshot();
+        bed.machine.is_blind.set(true);
+        let installed = bed.install(&of(&bed, "1.0.0")).expect("it is installed");
+        assert!(installed.warnings.iter().any(|told| told.contains("processes")), "{:?}", installed.warnings);
+        bed.machine.is_blind.set(false);
+        assert_eq!(bed.status().faults, Vec::<String>::new());
+        bed.uninstall().expect("it is taken away");
+        assert_eq!(bed.snapshot(), before);
+    }
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_at_any_moment_leaves_a_node_that_the_next_run_puts_in_order() {
+    for (make, name) in [(Bed::with_drop_ins as fn() -> Bed, "drop-ins"), (Bed::with_one_file, "one file")] {
+        for step in 0.. {
+            let bed = make();
+            let before = bed.snapshot();
+            bed.fault(Kind::Sick, step);
+            let outcome = bed.install(&of(&bed, "1.0.0"));
+            bed.fault(Kind::Nothing, 0);
+            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Failed) {
+                let text =
+                    fs::read(bed.folder.path().join(CONFIG.trim_start_matches('/'))).expect("it is there");
+                let was = before.iter().find(|(path, _)| Path::new("/").join(path) == Path::new(CONFIG));
+                assert_eq!(Some(text), was.map(|(_, text)| text.clone()), "{name} at {step}: {outcome:?}");
+            }
+            if step % 2 == 0 {
+                bed.install(&of(&bed, "1.0.0")).unwrap_or_else(|error| panic!("{name} at {step}: {error}"));
+                assert_eq!(bed.status().faults, Vec::<String>::new(), "{name} at {step}");
+            }
+            bed.uninstall().unwrap_or_else(|error| panic!("{name} at {step}: {error}"));
+            assert_eq!(bed.snapshot(), before, "{name} at {step}: {outcome:?}");
+            if outcome.is_ok_and(|installed| installed.warnings.is_empty()) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_that_fails_leaves_no_files_behind_either() {
+    for bed in beds() {
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        let installed = bed.snapshot();
+        let programs = [("containerd-shim-one-v1", "broken"), ("shimmer-one", "good")];
+        bed.install(&Bed::options(bed.release("2.0.0", &programs))).expect_err("it fails");
+        assert_eq!(bed.snapshot(), installed);
+    }
+}
+
+#[test]
+fn a_prefix_behind_a_link_is_as_good_as_any() {
+    for bed in beds() {
+        let root = bed.folder.path();
+        fs::remove_dir(root.join("opt")).expect("it is empty");
+        fs::create_dir_all(root.join("data/opt")).expect("it is ours");
+        symlink("data/opt", root.join("opt")).expect("it is ours");
+        let before = bed.snapshot();
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        assert_eq!(bed.status().faults, Vec::<String>::new());
+        bed.uninstall().expect("it is taken away");
+        assert_eq!(bed.snapshot(), before);
+    }
+}
+
+#[test]
+fn handlers_that_somebody_has_configured_just_so_are_used_and_stay() {
+    let ours = |handler: &str| {
+        format!(
+            "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.{handler}]\n\
+             runtime_type = 'io.containerd.{handler}.v1'\n\
+             runtime_path = '/opt/shimmer/current/containerd-shim-{handler}-v1'\n"
+        )
+    };
+    let config = format!("version = 3\nimports = [\"conf.d/*.toml\"]\n{}{}", ours("one"), ours("two"));
+    let bed = Bed::new(&[(CONFIG, &config), ("/usr/bin/containerd", "2.1.0")], CONFIG);
+    let before = bed.snapshot();
+    bed.install(&of(&bed, "1.0.0")).expect("there is nothing in the way");
+    bed.uninstall().expect("what is not ours may stay");
+    assert_eq!(bed.snapshot(), before);
+}
+
+#[test]
+fn a_handler_that_a_pod_uses_is_not_removed() {
+    for bed in beds() {
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        let pod = Pod { namespace: "shop".into(), name: "cart".into(), handler: Some("two".into()) };
+        bed.machine.pods.borrow_mut().insert("1".into(), pod);
+        let installed = bed.snapshot();
+        let mut fewer = of(&bed, "1.0.0");
+        fewer.shims = vec![shim("one", "one")];
+        let error = bed.install(&fewer).expect_err("it is used");
+        assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("shop/cart"), "{error}");
+        assert_eq!(bed.snapshot(), installed);
+        bed.machine.pods.borrow_mut().clear();
+        assert_eq!(bed.install(&fewer).expect("nobody uses it").handlers, ["one"]);
+    }
+}
+
+#[test]
+fn a_template_of_somebody_elses_is_usable_once_it_has_the_lines_that_were_said() {
+    const FOLDER: &str = "/var/lib/rancher/k3s/agent/etc/containerd";
+    let (config, template) = (format!("{FOLDER}/config.toml"), format!("{FOLDER}/config.toml.tmpl"));
+    let theirs = "version = 2\n{{ if .X }}\n# theirs\n{{ end }}\n";
+    let runc = "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\n\
+                runtime_type = 'io.containerd.runc.v2'\n";
+    let files = [
+        (&*config, runc),
+        (&*template, theirs),
+        ("/var/lib/rancher/k3s/data/current/bin/containerd", "1.7.24"),
+        ("/run/k3s/containerd/containerd.sock", ""),
+    ];
+    let bed = Bed::new(&files, &config);
+    let told = bed.install(&of(&bed, "1.0.0")).expect_err("it has to be done by hand").to_string();
+    let (_, lines) = told.split_once("install again\n").expect("the lines are said");
+    for (file, before) in [(&config, runc), (&template, theirs)] {
+        let path = bed.folder.path().join(file.trim_start_matches('/'));
+        fs::write(path, format!("{before}{lines}")).expect("it is ours");
+    }
+    bed.machine.read();
+    let before = bed.snapshot();
+    let installed = bed.install(&of(&bed, "1.0.0")).expect("the lines are there");
+    assert_eq!((installed.handlers.len(), installed.restarted), (2, None));
+    assert!(!bed.install(&of(&bed, "1.0.0")).expect("it is installed").changed);
+    assert_eq!(bed.status().faults, Vec::<String>::new());
+    bed.uninstall().expect("what is theirs stays");
+    assert_eq!(bed.snapshot(), before);
+}
+
+#[test]
+fn where_nobody_starts_containerd_again_that_is_said_until_somebody_has() {
+    for bed in beds() {
+        let before = bed.snapshot();
+        bed.machine.is_left.set(true);
+        for _ in 0..2 {
+            let installed = bed.install(&of(&bed, "1.0.0")).expect("it is written");
+            assert!(installed.waits && installed.warnings == [UNTOLD], "{:?}", installed.warnings);
+        }
+        bed.machine.read();
+        let installed = bed.install(&of(&bed, "1.0.0")).expect("it is there");
+        assert_eq!((installed.waits, installed.warnings), (false, Vec::new()));
+        bed.uninstall().expect("it is taken away");
+        assert_eq!((bed.snapshot(), bed.machine.restarts.get()), (before, 0));
+    }
+}
+
+#[test]
+fn a_containerd_that_does_not_start_anyhow_keeps_nobody_from_uninstalling() {
+    for bed in beds() {
+        let before = bed.snapshot();
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        bed.machine.serving.replace(None);
+        bed.machine.is_left.set(true);
+        bed.uninstall().expect("--restart none does not ask it");
+        assert_eq!(bed.snapshot(), before);
+    }
+}
