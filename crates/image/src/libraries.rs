@@ -26,11 +26,12 @@ impl<'a> Libraries<'a> {
         let mut open: Vec<(String, String)> = looking.flat_map(|(name, file)| wishes(name, file)).collect();
         let mut found = BTreeMap::new();
         while let Some((name, wanted_by)) = open.pop() {
-            if !found.contains_key(&name) {
-                let library = self.find(&name, &wanted_by)?;
-                open.extend(wishes(&name, &library));
-                found.insert(name, library);
+            if found.contains_key(&name) {
+                continue;
             }
+            let library = self.find(&name, &wanted_by)?;
+            open.extend(wishes(&name, &library));
+            found.insert(name, library);
         }
         Ok(found)
     }

@@ -2,6 +2,7 @@
 //! needs root and containerd.
 
 #[path = "../src/sample.rs"]
+#[expect(dead_code, reason = "the tests inside of the crate use all of it")]
 mod sample;
 
 use std::collections::BTreeMap;
@@ -163,33 +164,36 @@ fn the_image_has_a_root_for_each_architecture() {
     assert_eq!(images.len(), 2);
 }
 
+/// What a test gives otherwise.
+type Change = fn(&mut Order);
+
 #[test]
 fn what_is_refused_leaves_what_was_there() {
     let (inputs, output) = (Inputs::new(), Folder::default());
     inputs.written(&output);
     let before = files(output.path());
-    let refused = |change: &dyn Fn(&mut Order)| {
+    let refused = |change: Change| {
         let mut order = inputs.order(output.path());
         change(&mut order);
         let error = write(&order).expect_err("it is refused");
         (error.kind(), error.to_string())
     };
-    let refusals: [(&dyn Fn(&mut Order), &str); 8] = [
-        (&|order| order.version = "../1".to_owned(), "\"../1\" is no version, like 0.1.0"),
-        (&|order| order.version = String::new(), "\"\" is no version"),
-        (&|order| order.name = "a b".to_owned(), "\"a b\" is no name of an image"),
-        (&|order| order.name = "a/".to_owned(), "\"a/\" is no name of an image"),
-        (&|order| order.folders.clear(), "no folder of programs was given"),
-        (&|order| order.hello = order.lock.clone(), "Cargo.lock is no WebAssembly program"),
-        (&|order| order.metadata = "/nowhere".into(), "cannot read /nowhere: "),
-        (&|order| order.output = order.lock.clone(), "cannot make the folder "),
+    let refusals: [(Change, &str); 8] = [
+        (|order| order.version = "../1".to_owned(), "\"../1\" is no version, like 0.1.0"),
+        (|order| order.version = String::new(), "\"\" is no version"),
+        (|order| order.name = "a b".to_owned(), "\"a b\" is no name of an image"),
+        (|order| order.name = "a/".to_owned(), "\"a/\" is no name of an image"),
+        (|order| order.folders.clear(), "no folder of programs was given"),
+        (|order| order.hello = order.lock.clone(), "Cargo.lock is no WebAssembly program"),
+        (|order| order.metadata = "/nowhere".into(), "cannot read /nowhere: "),
+        (|order| order.output = order.lock.clone(), "cannot make the folder "),
     ];
     for (change, sentence) in refusals {
         let (kind, text) = refused(change);
         assert!(text.contains(sentence), "{text}");
         assert!(kind == ErrorKind::Input || sentence.contains("make the folder"), "{kind:?}: {text}");
     }
-    let (kind, text) = refused(&|order| order.promise = Promise::From("2.27".parse().expect("a version")));
+    let (kind, text) = refused(|order| order.promise = Promise::From("2.27".parse().expect("a version")));
     assert_eq!(kind, ErrorKind::Incompatible, "{text}");
     assert!(files(output.path()) == before, "nothing was touched");
 }
