@@ -45,6 +45,8 @@ pub(crate) struct Binaries {
     pub(crate) libraries: BTreeMap<String, File>,
     /// What those who built them have to say about them.
     pub(crate) notes: Vec<String>,
+    /// What is inside of them that no package of Rust is: names and versions.
+    pub(crate) linked: Vec<(String, String)>,
 }
 
 /// An ELF file.
@@ -58,7 +60,7 @@ impl Binaries {
     /// Reads a folder in which nothing else may be than programs, libraries and notes. Libraries are looked for in its `lib`, then in `libraries`.
     pub(crate) fn read(folder: &Path, architecture: Architecture, libraries: &[PathBuf]) -> Result<Self> {
         let mut installer = None;
-        let (mut programs, mut notes) = (BTreeMap::new(), Vec::new());
+        let (mut programs, mut notes, mut linked) = (BTreeMap::new(), Vec::new(), Vec::new());
         for name in names(folder)? {
             let path = folder.join(&name);
             if name == INSTALLER {
@@ -66,12 +68,13 @@ impl Binaries {
             } else if engine_of(&name).is_some() {
                 programs.insert(name, File::read(path, architecture)?);
             } else if name == NOTES {
-                let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-                notes.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+                notes = lines(&path)?;
+            } else if name == LINKED {
+                linked = lines(&path)?.iter().map(|line| named(line, &path)).collect::<Result<_>>()?;
             } else if name != LIBRARIES {
                 return Err(Error::input(format!(
                     "{} does not belong into a release: {INSTALLER}, containerd-shim-ENGINE-v1, shimmer-ENGINE, \
-                     {LIBRARIES} and {NOTES} do",
+                     {LIBRARIES}, {LINKED} and {NOTES} do",
                     path.display()
                 )));
             }
@@ -82,7 +85,7 @@ impl Binaries {
         pairs(folder, &programs)?;
         let places = [vec![folder.join(LIBRARIES)], libraries.to_vec()].concat();
         let libraries = Libraries::new(&places, architecture).for_programs(&programs)?;
-        Ok(Self { architecture, installer, programs, libraries, notes })
+        Ok(Self { architecture, installer, programs, libraries, notes, linked })
     }
 
     /// The engines, in their order.
@@ -142,6 +145,8 @@ pub(crate) const INSTALLER: &str = "shimmer-installer";
 pub(crate) const LIBRARIES: &str = "lib";
 /// A file of notes, one a line.
 const NOTES: &str = "NOTES";
+/// A file of what was linked statically, a name and a version on each line.
+const LINKED: &str = "LINKED";
 /// The folder of libraries as programs name it.
 pub(crate) const BESIDE: &str = "$ORIGIN/lib";
 /// How the name of a program with an engine begins.
@@ -171,6 +176,20 @@ fn pairs(folder: &Path, programs: &BTreeMap<String, File>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn lines(path: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+fn named(line: &str, path: &Path) -> Result<(String, String)> {
+    match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [name, version] => Ok((name.to_owned(), version.to_owned())),
+        _ => {
+            Err(Error::input(format!("{}: {line:?} is no name and version, like `zlib 1.3`", path.display())))
+        }
+    }
 }
 
 /// What is in a folder, in its order.
@@ -233,6 +252,11 @@ mod tests {
             let refusal = refusal(&Folder::release().file(name, b"x"));
             assert!(refusal.contains(&format!("{name} does not belong into a release")), "{refusal}");
         }
+        let linked = refusal(&Folder::release().file("LINKED", b"libseccomp\n"));
+        assert!(
+            linked.ends_with("LINKED: \"libseccomp\" is no name and version, like `zlib 1.3`"),
+            "{linked}"
+        );
         let script = refusal(&Folder::release().file("shimmer-fast", b"#!/bin/sh\n"));
         assert!(script.contains("shimmer-fast is no program for a release: it is no ELF file"), "{script}");
         let foreign = refusal(&Folder::release().elf("shimmer-fast", &Sample::program().arm64()));

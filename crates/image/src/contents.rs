@@ -18,6 +18,8 @@ pub(crate) struct Contents {
     /// By their paths below the release's folder.
     pub(crate) files: BTreeMap<String, Source>,
     pub(crate) digests: BTreeMap<String, Digest>,
+    /// Names and versions of what is inside of programs that no package of Rust is.
+    pub(crate) linked: Vec<(String, String)>,
     /// `release.json`.
     pub(crate) list: Vec<u8>,
 }
@@ -49,7 +51,7 @@ impl Contents {
         let mut list = serde_json::to_vec_pretty(&list).expect("texts by name become JSON");
         list.push(b'\n');
         let installer = Source::File(binaries.installer.path.clone());
-        Ok(Self { architecture, installer, files, digests, list })
+        Ok(Self { architecture, installer, files, digests, linked: binaries.linked.clone(), list })
     }
 
     /// Them all as an archive's entries below `prefix`, which ends in a slash or is empty.

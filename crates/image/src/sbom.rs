@@ -28,6 +28,12 @@ pub(crate) fn document(
         let package = &packages.packages[package];
         relations.push(relation(&of_file(program), "GENERATED_FROM", &of_crate(package)));
     }
+    for (name, version) in &contents.linked {
+        let id = identifier("linked", &format!("{name}-{version}"));
+        let facts = [("versionInfo", json!(version)), ("primaryPackagePurpose", json!("LIBRARY"))];
+        list.push(package(&id, name, &facts).into());
+        relations.push(relation(RELEASE, "STATIC_LINK", &id));
+    }
     list.extend(packages.packages.values().map(described));
     for (from, to) in &packages.edges {
         let [from, to] = [from, to].map(|id| of_crate(&packages.packages[id]));
@@ -139,8 +145,10 @@ mod tests {
 
     fn sample() -> Value {
         let program = Sample::program().needs("libx_y.so.1").search("$ORIGIN/lib");
-        let folder =
-            Folder::release().elf("shimmer-fast", &program).elf("lib/libx_y.so.1", &Sample::library());
+        let folder = Folder::release()
+            .elf("shimmer-fast", &program)
+            .elf("lib/libx_y.so.1", &Sample::library())
+            .file("LINKED", b"libseccomp 2.5.4\n");
         let binaries = Binaries::read(folder.path(), Architecture::Amd64, &[]).expect("it is complete");
         let contents = Contents::new(&binaries, "1.2.3", "abc", &[]).expect("files can be read");
         let workspace = Workspace::written();
@@ -204,6 +212,7 @@ mod tests {
         assert_eq!(serde["checksums"][0]["checksumValue"], "ab".repeat(32));
         assert!(find("engine")["externalRefs"].is_null(), "our own crates are nowhere else");
         find("clap");
+        assert_eq!(find("libseccomp")["versionInfo"], "2.5.4");
         let made = json!({"spdxElementId": "SPDXRef-file-shimmer-fast", "relationshipType": "GENERATED_FROM",
             "relatedSpdxElement": "SPDXRef-crate-containerd-shim-fast-v1-1.0.0"});
         assert!(document["relationships"].as_array().expect("a list").contains(&made));

@@ -220,5 +220,19 @@ fn containerd_takes_the_image() {
     let images = node.import(&output.path().join("shimmer-installer-1.2.3.oci.tar")).expect("it is an image");
     let names: Vec<_> = images.iter().map(|image| (image.name(), image.digest())).collect();
     assert_eq!(names, [(written.name.as_str(), written.digest.to_string().as_str())]);
+    // As on a node without a registry. It unpacks what is for this machine.
+    let ctr = |arguments: &[&str]| {
+        let mut ctr = Command::new("ctr");
+        ctr.arg("--address").arg(node.socket()).args(["--namespace", "by-hand", "images"]).args(arguments);
+        let output = ctr.current_dir(output.path()).output().expect("ctr comes with containerd");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    ctr(&["import", "shimmer-installer-1.2.3.oci.tar"]);
+    let listed = ctr(&["list"]);
+    let line = listed.lines().find(|line| line.starts_with(&written.name)).expect("it has its name");
+    assert!(line.contains(&written.digest.to_string()), "{line}");
+    assert!(line.contains("linux/"), "{line}");
+    ctr(&["remove", "--sync", &written.name]);
     node.stop().expect("nothing of it is left");
 }

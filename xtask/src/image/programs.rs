@@ -14,6 +14,8 @@ pub(super) struct Programs {
     shims: PathBuf,
     installer: PathBuf,
     notes: Vec<String>,
+    /// What they have inside that is no Rust package, for the list of what is in a release.
+    linked: Vec<String>,
 }
 
 impl Programs {
@@ -35,12 +37,14 @@ impl Programs {
             ["-Clink-arg=-Wl,-rpath,$ORIGIN/lib".to_owned()].into_iter().chain(cargo::without_folders()?);
         process::run(with_flags(&mut build, flags))?;
         let shims = cargo::target()?.join(target()).join("release");
-        Ok(Self { shims, installer, notes: notes() })
+        let linked = [seccomp(), Some(toolchain.name()), Some(rust()?), c_library()];
+        Ok(Self { shims, installer, notes: notes(), linked: linked.into_iter().flatten().collect() })
     }
 
     /// Builds them like the tests', which run here.
     pub(super) fn for_this_machine() -> Result<Self> {
-        Ok(Self { shims: demo::programs()?, installer: installer()?, notes: Vec::new() })
+        let linked = [rust()?].into_iter().chain(c_library()).collect();
+        Ok(Self { shims: demo::programs()?, installer: installer()?, notes: Vec::new(), linked })
     }
 
     /// Puts them into a folder of their own.
@@ -55,7 +59,8 @@ impl Programs {
                 fs::copy(self.shims.join(&program), folder.join(&program))?;
             }
         }
-        Ok(fs::write(folder.join("NOTES"), self.notes.concat())?)
+        fs::write(folder.join("NOTES"), self.notes.join("\n"))?;
+        Ok(fs::write(folder.join("LINKED"), self.linked.join("\n"))?)
     }
 }
 
@@ -118,6 +123,30 @@ fn library(name: &str) -> Option<PathBuf> {
 fn notes() -> Vec<String> {
     let of_system = setup::wasmedge_library().is_some_and(|folder| folder.starts_with("/usr/lib"));
     let note = "wasmedge: built against the library of the machine that made this release, since WasmEdge's official \
-                release is not installed there\n";
+                release is not installed there";
     of_system.then(|| note.to_owned()).into_iter().collect()
+}
+
+/// libseccomp's name and version, by its header.
+fn seccomp() -> Option<String> {
+    let header = ["/usr/include", "/usr/local/include"].map(|folder| Path::new(folder).join("seccomp.h"));
+    let header = header.iter().find_map(|file| fs::read_to_string(file).ok())?;
+    let number = |name: &str| {
+        let line =
+            header.lines().find_map(|line| line.strip_prefix("#define SCMP_VER_")?.strip_prefix(name))?;
+        Some(line.trim().to_owned())
+    };
+    Some(format!("libseccomp {}.{}.{}", number("MAJOR")?, number("MINOR")?, number("MICRO")?))
+}
+
+/// Rust's own libraries.
+fn rust() -> Result<String> {
+    let version = process::read(Command::new("rustc").arg("--version").env("PATH", machine::path()))?;
+    Ok(format!("rust-std {}", version.split_whitespace().nth(1).unwrap_or("unknown")))
+}
+
+/// The C library that is in the installer.
+fn c_library() -> Option<String> {
+    let version = process::read(Command::new("getconf").arg("GNU_LIBC_VERSION").env("PATH", machine::path()));
+    version.ok().map(|version| version.trim().to_owned())
 }

@@ -29,6 +29,11 @@ impl Toolchain {
         Ok(toolchain)
     }
 
+    /// What it adds to what it links: the runtime of compilers.
+    pub(super) fn name(&self) -> String {
+        format!("zig {ZIG}")
+    }
+
     fn zig(&self) -> PathBuf {
         self.folder_of_zig().join("ziglang/zig")
     }
