@@ -2,6 +2,7 @@
 
 mod programs;
 mod toolchain;
+mod unwinder;
 
 use std::env::consts;
 use std::fs;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::elf::{Elf, is_of_c_library};
+use crate::elf::{Elf, is_of_every_node};
 use crate::libraries::Libraries;
 use crate::{Error, Result};
 
@@ -130,9 +130,9 @@ impl File {
         Ok(Self { path, elf })
     }
 
-    /// The libraries that it names, without the C library's own.
+    /// The libraries that it names and that not every node has.
     pub(crate) fn needed(&self) -> impl Iterator<Item = &str> {
-        self.elf.needed.iter().map(String::as_str).filter(|name| !is_of_c_library(name))
+        self.elf.needed.iter().map(String::as_str).filter(|name| !is_of_every_node(name))
     }
 
     /// Whether it looks for libraries in `lib` beside itself.

@@ -40,6 +40,11 @@ fn keeps(program: &File, oldest: &Glibc) -> Result<()> {
             "{path} needs glibc {needed}, and this release is to run on {oldest}: build it against that"
         )));
     }
+    if let Some((_, needed)) = program.elf.gcc.as_ref().filter(|(numbers, _)| numbers.as_slice() > GCC) {
+        return Err(Error::incompatible(format!(
+            "{path} needs {needed} of libgcc_s.so.1, which older nodes do not have: link it against the unwinder's interface"
+        )));
+    }
     if let Some(library) = program.needed().next().filter(|_| !program.looks_beside_itself()) {
         return Err(Error::incompatible(format!(
             "{path} needs {library} and does not look for it beside itself: link it statically, or with the RUNPATH \
@@ -48,6 +53,9 @@ fn keeps(program: &File, oldest: &Glibc) -> Result<()> {
     }
     Ok(())
 }
+
+/// The newest interface of `libgcc_s.so.1` of a system with gcc 8, as those with glibc 2.28 have it.
+const GCC: &[u32] = &[7, 0, 0];
 
 fn of_host(binaries: &Binaries) -> String {
     let programs = binaries.programs.values();
@@ -111,6 +119,16 @@ mod tests {
         let program = Sample::program().needs("libc.so.6").versions(&["GLIBC_2.28"]);
         let folder = Folder::release().elf("shimmer-fast", &program);
         assert_eq!(checked(&folder, &promised()).expect("it is old enough"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn takes_the_unwinder_of_the_node_as_far_as_old_ones_go() {
+        let program = |version| Sample::program().needs("libgcc_s.so.1").versions(&["GCC_3.0", version]);
+        let folder = Folder::release().elf("shimmer-fast", &program("GCC_4.2.0"));
+        assert_eq!(checked(&folder, &promised()).expect("every node has it"), Vec::<String>::new());
+        let folder = Folder::release().elf("shimmer-fast", &program("GCC_12.0.0"));
+        let error = checked(&folder, &promised()).expect_err("old ones do not");
+        assert!(error.to_string().contains("needs GCC_12.0.0 of libgcc_s.so.1"), "{error}");
     }
 
     #[test]

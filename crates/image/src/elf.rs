@@ -21,6 +21,8 @@ pub(crate) struct Elf {
     pub(crate) search: Vec<String>,
     /// The newest interface of the C library that it uses.
     pub(crate) glibc: Option<Glibc>,
+    /// The newest interface of gcc's library that it uses, like `GCC_3.0`, with the numbers by which it is compared.
+    pub(crate) gcc: Option<(Vec<u32>, String)>,
     /// Where in the file the tag stands that makes `search` hold for itself alone.
     own_search: Option<usize>,
 }
@@ -45,6 +47,7 @@ impl Elf {
             needed: Vec::new(),
             search: Vec::new(),
             glibc: None,
+            gcc: None,
             own_search: None,
         };
         if has(elf::PT_DYNAMIC) {
@@ -93,6 +96,11 @@ impl Elf {
             while let Some(version) = versions.next()? {
                 let name = String::from_utf8_lossy(version.name(endian, names)?);
                 self.glibc = self.glibc.take().max(Glibc::of_symbol(&name));
+                if let Some(numbers) = name.strip_prefix("GCC_") {
+                    let numbers =
+                        numbers.split('.').map(|number| number.parse().unwrap_or(u32::MAX)).collect();
+                    self.gcc = self.gcc.take().max(Some((numbers, name.into_owned())));
+                }
             }
         }
         Ok(())
@@ -113,8 +121,9 @@ impl Elf {
 type Sections<'a> = SectionTable<'a, FileHeader64<LittleEndian>>;
 type Read<T> = object::read::Result<Result<T, String>>;
 
-/// Whether this library is a part of the C library, which every node has and nobody may bring along.
-pub(crate) fn is_of_c_library(name: &str) -> bool {
+/// Whether every node with the GNU C library has this one: its parts, which nobody may bring along, and gcc's own library,
+/// by which its threads end.
+pub(crate) fn is_of_every_node(name: &str) -> bool {
     const PARTS: [&str; 14] = [
         "ld-linux-",
         "libBrokenLocale",
@@ -132,7 +141,10 @@ pub(crate) fn is_of_c_library(name: &str) -> bool {
         "libutil",
     ];
     let stem = name.split_once(".so").map_or(name, |(stem, _)| stem);
-    stem.starts_with(PARTS[0]) || stem.starts_with("libnss_") || PARTS[1..].contains(&stem)
+    stem.starts_with(PARTS[0])
+        || stem.starts_with("libnss_")
+        || stem == "libgcc_s"
+        || PARTS[1..].contains(&stem)
 }
 
 /// A version of the GNU C library, or an interface of it that has none.
@@ -203,6 +215,7 @@ mod tests {
         assert_eq!(elf.needed, ["libseccomp.so.2", "libc.so.6"]);
         assert_eq!(elf.search, ["$ORIGIN/lib", "/opt/x"]);
         assert_eq!(elf.glibc.map(|glibc| glibc.to_string()).as_deref(), Some("2.28"));
+        assert_eq!(elf.gcc.map(|(_, name)| name).as_deref(), Some("GCC_3.0"));
         assert_eq!((elf.architecture, elf.is_static), (Architecture::Amd64, false));
     }
 
@@ -239,16 +252,20 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_parts_of_the_c_library() {
-        for name in
-            ["libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "libnss_dns.so.2"]
-        {
-            assert!(is_of_c_library(name), "{name}");
+    fn knows_what_every_node_has() {
+        for name in [
+            "libc.so.6",
+            "libm.so.6",
+            "ld-linux-x86-64.so.2",
+            "ld-linux-aarch64.so.1",
+            "libnss_dns.so.2",
+            "libgcc_s.so.1",
+        ] {
+            assert!(is_of_every_node(name), "{name}");
         }
-        for name in
-            ["libcap.so.2", "libmd.so.0", "libgcc_s.so.1", "libstdc++.so.6", "librt-x.so", "libnsl3.so"]
+        for name in ["libcap.so.2", "libmd.so.0", "libgcc.so.1", "libstdc++.so.6", "librt-x.so", "libnsl3.so"]
         {
-            assert!(!is_of_c_library(name), "{name}");
+            assert!(!is_of_every_node(name), "{name}");
         }
     }
 

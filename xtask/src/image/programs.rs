@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::image::toolchain::Toolchain;
-use crate::image::{GLIBC, target};
+use crate::image::{GLIBC, target, unwinder};
 use crate::{Result, cargo, demo, machine, process, setup};
 
 /// Where the programs lie, and what is to be said about them.
@@ -33,8 +33,10 @@ impl Programs {
         let (libraries, headers) = linked(folder)?;
         build.env("LIBSECCOMP_LINK_TYPE", "static").env("LIBSECCOMP_LIB_PATH", &libraries);
         build.env("WASMEDGE_LIB_DIR", &libraries).env("WASMEDGE_INCLUDE_DIR", headers);
+        unwinder::make(toolchain.compiler(GLIBC), &libraries)?;
         let flags =
-            ["-Clink-arg=-Wl,-rpath,$ORIGIN/lib".to_owned()].into_iter().chain(cargo::without_folders()?);
+            unwinder::flags(&libraries).into_iter().chain(["-Clink-arg=-Wl,-rpath,$ORIGIN/lib".to_owned()]);
+        let flags = flags.chain(without_folders()?);
         process::run(with_flags(&mut build, flags))?;
         let shims = cargo::target()?.join(target()).join("release");
         let linked = [seccomp(), Some(toolchain.name()), Some(rust()?), c_library()];
@@ -81,7 +83,7 @@ fn installer() -> Result<PathBuf> {
     build.args(["build", "--release", "--locked", "--package", INSTALLER, "--bins", "--target", &target()]);
     // Other flags than the shims have, and each would undo the other's work in one folder.
     build.arg("--target-dir").arg(&folder);
-    let flags = ["-Ctarget-feature=+crt-static".to_owned()].into_iter().chain(cargo::without_folders()?);
+    let flags = ["-Ctarget-feature=+crt-static".to_owned()].into_iter().chain(without_folders()?);
     process::run(with_flags(&mut build, flags))?;
     Ok(folder.join(target()).join("release").join(INSTALLER))
 }
@@ -89,6 +91,13 @@ fn installer() -> Result<PathBuf> {
 /// With these flags and no others, whatever somebody has set.
 fn with_flags(build: &mut Command, flags: impl Iterator<Item = String>) -> &mut Command {
     build.env("CARGO_ENCODED_RUSTFLAGS", flags.collect::<Vec<_>>().join("\u{1f}")).env_remove("RUSTFLAGS")
+}
+
+/// Flags that keep the folders of this machine out of programs.
+fn without_folders() -> Result<Vec<String>> {
+    let mut flags = cargo::without_folders()?;
+    flags.push(format!("--remap-path-prefix={}=target", cargo::target()?.display()));
+    Ok(flags)
 }
 
 /// A folder of the libraries to link and nothing else of this machine, where zig would find a newer C library; and one of

@@ -29,6 +29,13 @@ impl Toolchain {
         Ok(toolchain)
     }
 
+    /// A C compiler for the same.
+    pub(super) fn compiler(&self, glibc: &str) -> Command {
+        let mut compiler = Command::new(self.zig());
+        compiler.args(["cc", "-target"]).arg(format!("{}-linux-gnu.{glibc}", env::consts::ARCH));
+        compiler
+    }
+
     /// What it adds to what it links: the runtime of compilers.
     pub(super) fn name(&self) -> String {
         format!("zig {ZIG}")
