@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -55,6 +56,23 @@ fn of_backend(line: &str, target: &str) -> Option<(String, PathBuf)> {
     let engine = manifest.file_name()?.to_str()?.to_owned();
     let executable = message["executable"].as_str().filter(|_| is_it)?;
     Some((engine, executable.into()))
+}
+
+/// Flags for rustc that keep the folders of this machine out of what it compiles, so that others get the same bytes.
+pub(crate) fn without_folders() -> Result<Vec<String>> {
+    let mut flags = Vec::new();
+    for registry in fs::read_dir(registries()?)? {
+        flags.push(format!("--remap-path-prefix={}=crates", registry?.path().display()));
+    }
+    flags.sort();
+    Ok(flags)
+}
+
+/// Where cargo unpacks the sources of crates, in one folder for each registry.
+fn registries() -> Result<PathBuf> {
+    let cargo =
+        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(machine::home()?.join(".cargo")));
+    Ok(cargo.ok_or("this user has no home folder: set CARGO_HOME")?.join("registry/src"))
 }
 
 const OF_THIS_PACKAGE: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];

@@ -7,6 +7,7 @@ mod cluster;
 mod conformance;
 mod demo;
 mod guests;
+mod image;
 mod machine;
 mod page;
 mod process;
@@ -81,6 +82,8 @@ enum Task {
     },
     /// Measures the engines beside native code, and the shims beside runc (needs root)
     Bench(bench::Arguments),
+    /// Writes a release: the installer's image, archives for installing by hand, checksums, and what is inside
+    Image(image::Arguments),
     /// Rebuilds the WebAssembly programs of the tests from their sources
     Guests {
         /// Only compare the committed ones with their checksums and sources
@@ -101,6 +104,7 @@ impl Task {
             Self::Conformance(arguments) => return arguments.play(),
             Self::Vm { systemd, command } => return vm::run(systemd, &command),
             Self::Bench(arguments) => return arguments.measure(),
+            Self::Image(arguments) => return arguments.write(),
             Self::Guests { check } => guests::rebuild(check)?,
         }
         Ok(ExitCode::SUCCESS)

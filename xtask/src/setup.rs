@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use crate::setup::apt::Apt;
 pub(crate) use crate::setup::needs::reference;
 use crate::setup::needs::{NEEDS, Need};
+pub(crate) use crate::setup::wasmedge::{find as wasmedge_library, headers as wasmedge_headers};
 use crate::{Result, machine};
 
 /// How much of Shimmer has to work.

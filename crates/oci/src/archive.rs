@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use tar::EntryType;
 
 use crate::descriptor::media;
 use crate::rootfs::header;
 use crate::writer::{Index, json};
-use crate::{Descriptor, Error, ErrorKind, NewImage, Result};
+use crate::{Descriptor, Digest, Error, ErrorKind, Layer, Measured, NewImage, Result};
 
 /// Images with their names, to be written as an OCI image layout in a tar archive, as containerd imports
 /// them.
@@ -29,7 +29,8 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] where a name is empty or given twice, [`ErrorKind::Io`] where `output` fails.
+    /// [`ErrorKind::Invalid`] where a name is empty or given twice, [`ErrorKind::Io`] where `output` or a layer that lies
+    /// elsewhere fails, [`ErrorKind::Damaged`] where such a layer is not what it was said to be.
     pub fn write(&self, output: impl Write) -> Result<()> {
         self.check_names()?;
         let index = Index {
@@ -41,9 +42,17 @@ impl Archive {
         for directory in ["blobs", "blobs/sha256"] {
             archive.append_data(&mut header(EntryType::Directory, 0o755, 0), directory, io::empty())?;
         }
-        let blobs: BTreeMap<_, _> = self.images.iter().flat_map(|(_, image)| &image.blobs).collect();
+        let images = || self.images.iter().map(|(_, image)| image);
+        let layers: BTreeMap<_, _> = images()
+            .flat_map(|image| &image.elsewhere)
+            .map(|layer| (layer.descriptor.digest, layer))
+            .collect();
+        let blobs: BTreeMap<_, _> = images().flat_map(|image| &image.blobs).collect();
         for (digest, bytes) in blobs {
-            append(&mut archive, &format!("blobs/sha256/{}", digest.hex()), bytes)?;
+            append(&mut archive, &blob(digest), bytes)?;
+        }
+        for layer in layers.values() {
+            copy(&mut archive, layer)?;
         }
         append(&mut archive, "index.json", &json(&index))?;
         append(&mut archive, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
@@ -80,8 +89,42 @@ fn tag(name: &str) -> &str {
     last.split_once(':').map_or("latest", |(_, tag)| tag)
 }
 
+fn blob(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
 fn append(archive: &mut tar::Builder<impl Write>, path: &str, bytes: &[u8]) -> io::Result<()> {
     archive.append_data(&mut header(EntryType::Regular, 0o644, bytes.len()), path, bytes)
+}
+
+/// Copies a layer from where it lies, and compares: an archive that promises what it does not hold is no use to anybody.
+fn copy(archive: &mut tar::Builder<impl Write>, layer: &Layer) -> Result<()> {
+    let Descriptor { digest, size, .. } = layer.descriptor;
+    let mut content =
+        Measuring { reader: layer.content.open()?.take(size), measured: Measured::new(io::sink()) };
+    let length = usize::try_from(size).map_err(io::Error::other)?;
+    archive.append_data(&mut header(EntryType::Regular, 0o644, length), blob(&digest), &mut content)?;
+    let (_, found, read) = content.measured.finish();
+    if (found, read) == (digest, size) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Damaged, "a layer changed while its image was written")
+        .with("layer", digest.to_string())
+        .advise("write the image again, and let nobody else write there"))
+}
+
+/// A reader that knows the digest of what it gave.
+struct Measuring<R> {
+    reader: R,
+    measured: Measured<io::Sink>,
+}
+
+impl<R: Read> Read for Measuring<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.measured.write_all(&buffer[..read])?;
+        Ok(read)
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +145,50 @@ mod tests {
             Archive::default().image("example.test/a:1", rootfs).image("example.test/b", NewImage::spin("2"))
         };
         assert_eq!(written(&archive()), written(&archive()));
+    }
+
+    #[derive(Debug)]
+    struct Bytes(&'static [u8]);
+
+    impl crate::Content for Bytes {
+        fn open(&self) -> io::Result<Box<dyn Read>> {
+            Ok(Box::new(self.0))
+        }
+    }
+
+    fn of_layer(digest: Digest, size: u64, content: &'static [u8]) -> Archive {
+        let layer = Layer::gzip(digest, size, Digest::of(b"unpacked"), std::sync::Arc::new(Bytes(content)));
+        let image = crate::Rootfs::new(Platform::host()).layer(layer).label("a", "b").build().expect("valid");
+        Archive::default().image("a:1", NewImage::index([image]))
+    }
+
+    #[test]
+    fn a_layer_that_lies_elsewhere_is_copied_and_described() {
+        let bytes = written(&of_layer(Digest::of(b"packed"), 6, b"packed"));
+        let mut tar = tar::Archive::new(bytes.as_slice());
+        let mut texts = Vec::new();
+        for entry in tar.entries().expect("a tar") {
+            let mut text = String::new();
+            entry.expect("an entry").read_to_string(&mut text).expect("text");
+            texts.push(text);
+        }
+        assert!(texts.iter().any(|text| text == "packed"), "the blob");
+        let config = texts.iter().find(|text| text.contains("diff_ids")).expect("a configuration");
+        assert!(config.contains(&Digest::of(b"unpacked").to_string()), "{config}");
+        assert!(config.contains(r#""Labels":{"a":"b"}"#), "{config}");
+        let manifest = texts.iter().find(|text| text.contains("layers") && text.contains("tar+gzip"));
+        assert!(manifest.is_some_and(|text| text.contains(&Digest::of(b"packed").to_string())), "{texts:?}");
+    }
+
+    #[test]
+    fn refuses_a_layer_that_is_not_what_it_was() {
+        for content in [&b"pack"[..], b"PACKED"] {
+            let archive = of_layer(Digest::of(b"packed"), 6, content);
+            let error = archive.write(Vec::new()).expect_err("it changed");
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        }
+        // What follows behind its end is nobody's.
+        written(&of_layer(Digest::of(b"packed"), 6, b"packed and more"));
     }
 
     #[test]

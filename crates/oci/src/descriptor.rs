@@ -113,6 +113,7 @@ pub(crate) mod media {
     pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     pub(crate) const TAR: &str = "application/vnd.oci.image.layer.v1.tar";
+    pub(crate) const TAR_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     pub(crate) const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
     pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
     pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";

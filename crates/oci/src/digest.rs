@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io::{self, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,39 @@ impl Digest {
     #[must_use]
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A writer that passes bytes on, and knows their digest and number: for blobs that are too big for memory.
+#[derive(Debug)]
+pub struct Measured<W> {
+    inner: W,
+    state: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Measured<W> {
+    /// Nothing is written yet.
+    pub fn new(inner: W) -> Self {
+        Self { inner, state: Sha256::new(), size: 0 }
+    }
+
+    /// The writer behind it, and the digest and the number of the bytes that went there.
+    pub fn finish(self) -> (W, Digest, u64) {
+        (self.inner, Digest(self.state.finalize().into()), self.size)
+    }
+}
+
+impl<W: Write> Write for Measured<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.state.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -93,6 +127,15 @@ mod tests {
     fn reads_what_it_writes() {
         assert_eq!(Digest::of(b"").to_string(), EMPTY);
         assert_eq!(EMPTY.parse::<Digest>().expect("it is a digest"), Digest::of(b""));
+    }
+
+    #[test]
+    fn measures_what_was_written_and_no_more() {
+        let mut room = [0; 4];
+        let mut measured = Measured::new(&mut room[..]);
+        assert!(measured.write_all(b"123456").is_err(), "there is room for four");
+        let (_, digest, size) = measured.finish();
+        assert_eq!((digest, size), (Digest::of(b"1234"), 4));
     }
 
     #[test]

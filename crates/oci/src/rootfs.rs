@@ -4,16 +4,17 @@ use serde::Serialize;
 use tar::{EntryType, Header};
 
 use crate::descriptor::media;
-use crate::{Error, ErrorKind, NewImage, Platform, Result};
+use crate::{Error, ErrorKind, Layer, NewImage, Platform, Result};
 
 /// The files of an image to be written, and how a container of it starts.
 ///
-/// They make one uncompressed layer. All belong to root and are as old as the epoch, so the same files always
+/// They make one uncompressed layer, below those that are given as such. All belong to root and are as old as the epoch, so the same files always
 /// make the same bytes. Directories that are not given are made, with mode 755.
 #[derive(Clone, Debug, Default)]
 pub struct Rootfs {
     platform: Platform,
     files: Vec<(String, File)>,
+    layers: Vec<Layer>,
     start: Start,
 }
 
@@ -39,6 +40,8 @@ pub(crate) struct Start {
     cmd: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     working_dir: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
 }
 
 impl Rootfs {
@@ -101,15 +104,32 @@ impl Rootfs {
         self
     }
 
-    /// Makes the image.
+    /// Sets a remark in the configuration.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.start.labels.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds a layer that was made elsewhere, upon everything before it.
+    #[must_use]
+    pub fn layer(mut self, layer: Layer) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// Makes the image. Without files of its own, it has only the layers that were given.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] where a path is empty, leads out of the root, is given twice, or leads through
     /// a file.
     pub fn build(self) -> Result<NewImage> {
-        let layer = archive(&arrange(self.files)?)?;
-        Ok(NewImage::with_config(&self.platform, Some(self.start), vec![(media::TAR.to_owned(), layer)]))
+        let mut own = Vec::new();
+        if !self.files.is_empty() || self.layers.is_empty() {
+            own.push((media::TAR.to_owned(), archive(&arrange(self.files)?)?));
+        }
+        Ok(NewImage::with_config(&self.platform, Some(self.start), own, self.layers))
     }
 
     fn with(mut self, path: &str, file: File) -> Self {

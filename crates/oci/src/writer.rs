@@ -6,7 +6,7 @@ use wasmparser::{Parser, Payload};
 
 use crate::descriptor::media;
 use crate::rootfs::Start;
-use crate::{Descriptor, Digest, LAYER_TYPES, Platform};
+use crate::{Descriptor, Digest, LAYER_TYPES, Layer, Platform};
 
 /// An image to be written, with all its blobs.
 ///
@@ -15,6 +15,8 @@ use crate::{Descriptor, Digest, LAYER_TYPES, Platform};
 pub struct NewImage {
     pub(crate) descriptor: Descriptor,
     pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,
+    /// The blobs that are not in memory.
+    pub(crate) elsewhere: Vec<Layer>,
 }
 
 impl NewImage {
@@ -34,7 +36,7 @@ impl NewImage {
             rootfs: Layers::default(),
         };
         let config = (media::WASM_CONFIG, json(&config));
-        Self::assemble(platform, config, vec![(LAYER_TYPES[0].to_owned(), wasm)])
+        Self::assemble(platform, config, vec![(LAYER_TYPES[0].to_owned(), wasm)], Vec::new())
     }
 
     /// An image in the form that runwasi's tools write: a common configuration, and one layer of runwasi's
@@ -54,12 +56,13 @@ impl NewImage {
     #[must_use]
     pub fn layers<const N: usize>(layers: [(&str, Vec<u8>); N]) -> Self {
         let layers = layers.map(|(media_type, bytes)| (media_type.to_owned(), bytes));
-        Self::with_config(&Platform::new("wasip1", "wasm"), None, layers.into())
+        Self::with_config(&Platform::new("wasip1", "wasm"), None, layers.into(), Vec::new())
     }
 
     /// An index of images, each found by its platform.
     #[must_use]
-    pub fn index<const N: usize>(images: [Self; N]) -> Self {
+    pub fn index(images: impl IntoIterator<Item = Self>) -> Self {
+        let images: Vec<Self> = images.into_iter().collect();
         let index = Index {
             schema_version: 2,
             media_type: media::INDEX,
@@ -67,9 +70,13 @@ impl NewImage {
         };
         let bytes = json(&index);
         let descriptor = Descriptor::of(media::INDEX, &bytes);
-        let mut blobs: BTreeMap<_, _> = images.into_iter().flat_map(|image| image.blobs).collect();
-        blobs.insert(descriptor.digest, bytes);
-        Self { descriptor, blobs }
+        let mut whole = Self { descriptor, blobs: BTreeMap::new(), elsewhere: Vec::new() };
+        for image in images {
+            whole.blobs.extend(image.blobs);
+            whole.elsewhere.extend(image.elsewhere);
+        }
+        whole.blobs.insert(whole.descriptor.digest, bytes);
+        whole
     }
 
     /// The digest of its manifest or index.
@@ -78,19 +85,19 @@ impl NewImage {
         self.descriptor.digest
     }
 
-    /// An image with a common configuration.
+    /// An image with a common configuration. The layers that lie elsewhere come last.
     pub(crate) fn with_config(
         platform: &Platform,
         start: Option<Start>,
         layers: Vec<(String, Vec<u8>)>,
+        elsewhere: Vec<Layer>,
     ) -> Self {
         let is_tar = |media_type: &str| media_type == media::TAR;
-        let history = layers.iter().map(|(media_type, bytes)| Step {
-            created: EPOCH,
-            comment: Digest::of(bytes),
-            empty_layer: !is_tar(media_type),
-        });
+        let history = layers.iter().map(|(media_type, bytes)| (Digest::of(bytes), !is_tar(media_type)));
+        let history = history.chain(elsewhere.iter().map(|layer| (layer.descriptor.digest, false)));
+        let step = |(comment, empty_layer)| Step { created: EPOCH, comment, empty_layer };
         let unpacked = layers.iter().filter(|(media_type, _)| is_tar(media_type));
+        let unpacked = unpacked.map(|(_, bytes)| Digest::of(bytes));
         let config = ImageConfig {
             created: EPOCH,
             architecture: &platform.architecture,
@@ -98,27 +105,33 @@ impl NewImage {
             variant: platform.variant.as_deref(),
             config: start.unwrap_or_default(),
             rootfs: Layers {
-                diff_ids: unpacked.map(|(_, bytes)| Digest::of(bytes)).collect(),
+                diff_ids: unpacked.chain(elsewhere.iter().map(|layer| layer.unpacked)).collect(),
                 ..Layers::default()
             },
-            history: history.collect(),
+            history: history.map(step).collect(),
         };
-        Self::assemble(platform.clone(), (media::CONFIG, json(&config)), layers)
+        Self::assemble(platform.clone(), (media::CONFIG, json(&config)), layers, elsewhere)
     }
 
-    fn assemble(platform: Platform, config: (&str, Vec<u8>), layers: Vec<(String, Vec<u8>)>) -> Self {
+    fn assemble(
+        platform: Platform,
+        config: (&str, Vec<u8>),
+        layers: Vec<(String, Vec<u8>)>,
+        elsewhere: Vec<Layer>,
+    ) -> Self {
+        let in_memory = layers.iter().map(|(media_type, bytes)| Descriptor::of(media_type, bytes));
         let manifest = Manifest {
             schema_version: 2,
             media_type: media::MANIFEST,
             config: Descriptor::of(config.0, &config.1),
-            layers: layers.iter().map(|(media_type, bytes)| Descriptor::of(media_type, bytes)).collect(),
+            layers: in_memory.chain(elsewhere.iter().map(|layer| layer.descriptor.clone())).collect(),
         };
         let manifest = json(&manifest);
         let descriptor =
             Descriptor { platform: Some(platform), ..Descriptor::of(media::MANIFEST, &manifest) };
         let layers = layers.into_iter().map(|(_, bytes)| bytes);
         let blobs = layers.chain([config.1, manifest]).map(|bytes| (Digest::of(&bytes), bytes)).collect();
-        Self { descriptor, blobs }
+        Self { descriptor, blobs, elsewhere }
     }
 }
 

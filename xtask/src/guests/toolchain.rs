@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::guests::files;
 use crate::process::{read, run};
-use crate::{Result, cargo, machine};
+use crate::{Result, cargo};
 
 /// Debian's Rust compiler with its WebAssembly libraries, unpacked beside the build: nothing is installed,
 /// nothing on the machine changes, and a compiler from elsewhere stays the default.
@@ -97,9 +97,7 @@ impl Toolchain {
     /// Makes cargo use this compiler, and keeps the folders of this machine out of what it compiles.
     pub(super) fn select(&self, cargo: &mut Command, guests: &Path) -> Result<()> {
         let mut flags = vec![format!("--remap-path-prefix={}=guests", guests.display())];
-        for registry in fs::read_dir(registries()?)? {
-            flags.push(format!("--remap-path-prefix={}=crates", registry?.path().display()));
-        }
+        flags.extend(cargo::without_folders()?);
         cargo
             .env("RUSTC", self.folder.join("rustc"))
             .env("CARGO_TARGET_WASM32_WASIP1_LINKER", self.folder.join("wasm-ld"))
@@ -122,11 +120,4 @@ fn unavailable(error: Box<dyn Error>) -> Box<dyn Error> {
          the committed ones need no rebuild ({error})"
     )
     .into()
-}
-
-/// Where cargo unpacks the sources of crates, in one folder for each registry.
-fn registries() -> Result<PathBuf> {
-    let cargo =
-        env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(machine::home()?.join(".cargo")));
-    Ok(cargo.ok_or("this user has no home folder: set CARGO_HOME")?.join("registry/src"))
 }

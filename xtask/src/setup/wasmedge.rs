@@ -26,6 +26,11 @@ pub(crate) fn find() -> Option<PathBuf> {
     if is_wanted(&place.version()?) { place.library() } else { None }
 }
 
+/// The folder of its headers.
+pub(crate) fn headers() -> Option<PathBuf> {
+    Some(first_place()?.include)
+}
+
 /// Why an installed WasmEdge is not the one that counts: another one comes first.
 pub(crate) fn obstacle() -> Option<String> {
     let place = first_place()?;

@@ -100,6 +100,7 @@ fn allowed(folder: &str) -> (Vec<String>, Vec<String>) {
         Some(("crates", "shim")) => {
             (crates(&["cache", "cgroup", "container", "engine", "oci", "telemetry"]), Vec::new())
         }
+        Some(("crates", "image")) => (crates(&["oci"]), crates(&["node"])),
         Some(("crates", "node")) => (crates(&["oci"]), Vec::new()),
         Some(("crates", "installer")) => (Vec::new(), crates(&["node", "oci"])),
         Some(("crates", "cluster" | "demo")) => (crates(&["engine", "node", "oci"]), Vec::new()),

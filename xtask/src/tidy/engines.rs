@@ -13,6 +13,7 @@ pub(crate) fn is_core(name: &str) -> bool {
         "container",
         "demo",
         "engine",
+        "image",
         "installer",
         "node",
         "oci",
