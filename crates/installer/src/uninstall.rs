@@ -12,7 +12,7 @@ use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::Machine;
 use crate::record::Record;
 use crate::settling::{Settling, reread};
-use crate::store::{Lock, Store};
+use crate::store::{self, Lock, Store};
 use crate::usage::{self, Pod, User};
 
 /// What an uninstall did.
@@ -154,7 +154,8 @@ fn change(
         before: record.handlers(),
     };
     let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
-    let trees = if is_idle { record.own.data.clone() } else { Vec::new() };
+    let mut trees = if is_idle { record.own.data.clone() } else { Vec::new() };
+    trees.retain(|folder| store::is_of_the_shims(folder));
     let leavings = Leavings { trees, folders: record.own.folders.clone() };
     if let Some(left) = (Change { paths, leavings, restart }).carry_out(host, store, &mut settling)? {
         let message = format!("containerd has nothing of ours any more, but {left}: uninstall once more");
