@@ -162,9 +162,15 @@ impl Host {
         self.small_step().map_err(|error| Error::io(doing(), error))?;
         match rustix::fs::unlinkat(&place.folder, &place.name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => place.sync().map(|()| true),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            // Or something is mounted there.
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => Ok(false),
             Err(error) => Err(Error::io(doing(), error)),
         }
+    }
+
+    /// Removes those folders that are empty, the last first.
+    pub(crate) fn remove_folders(&self, folders: &[PathBuf]) -> Result<()> {
+        folders.iter().rev().try_for_each(|folder| self.remove_folder(folder).map(drop))
     }
 
     /// Removes a folder and everything in it; one that is not there is no error. A link is removed, and not what it leads to.

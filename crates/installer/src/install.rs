@@ -381,7 +381,7 @@ impl Work<'_> {
         }
         own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
         uninstall::clear(self.host, self.store, lock)?;
-        uninstall::remove_folders(self.host, &own.folders)
+        self.host.remove_folders(&own.folders)
     }
 
     /// Removes versions other than `release` that no pod was started from; an engine of one that waits for pods waits in

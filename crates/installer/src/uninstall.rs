@@ -99,7 +99,7 @@ pub(crate) fn uninstall(
     }
     clear(host, store, &lock)?;
     let folders = record.map(|record| record.own.folders).unwrap_or_default();
-    remove_folders(host, &folders)?;
+    host.remove_folders(&folders)?;
     Ok(uninstalled)
 }
 
@@ -115,11 +115,6 @@ pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock) -> Result<()> {
 
 fn remove_versions(host: &Host, store: &Store, kept: &[User], current: &str) -> Result<()> {
     usage::unused(host, store, kept, current)?.iter().try_for_each(|version| host.remove_tree(version))
-}
-
-/// Those that are empty, the lowest first.
-pub(crate) fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
-    folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))
 }
 
 fn change(
