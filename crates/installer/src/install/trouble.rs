@@ -217,3 +217,16 @@ fn a_folder_that_a_later_install_makes_goes_as_well() {
     bed.uninstall().expect("it is taken away");
     assert_eq!(bed.snapshot(), updated);
 }
+
+#[test]
+fn refuses_a_second_prefix_and_names_the_first() {
+    for mut bed in beds() {
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        let installed = bed.snapshot();
+        bed.store = Store::new(Path::new("/opt/other")).expect("a folder of our own");
+        let error = bed.install(&of(&bed, "1.0.0")).expect_err("it is installed already");
+        let told = error.to_string();
+        assert!(error.kind() == ErrorKind::Refused && told.contains("--prefix /opt/shimmer."), "{told}");
+        assert_eq!(bed.snapshot(), installed);
+    }
+}
