@@ -5,6 +5,7 @@ mod dump;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -118,6 +119,16 @@ fn conflict(handler: &str, there: &Value) -> Error {
     let text = |path: &[&str]| tree::at(there, path).and_then(Value::as_str).filter(|text| !text.is_empty());
     let kind = text(&["runtime_type"]).unwrap_or("none");
     let binary = text(&["options", "BinaryName"]).or_else(|| text(&["runtime_path"]));
+    if let Some(prefix) = binary.and_then(|binary| Path::new(binary).parent()?.parent())
+        && binary.is_some_and(|binary| Path::new(binary).starts_with(prefix.join("current")))
+    {
+        return Error::refused(format!(
+            "containerd has the runtime {handler} already, by an installation below {prefix}: uninstall that by --prefix \
+             {prefix}. If its folder is gone, remove the lines from containerd's configuration that are marked as written \
+             by shimmer-installer, and start containerd again",
+            prefix = prefix.display()
+        ));
+    }
     let binary = binary.map(|binary| format!(" with the binary {binary}")).unwrap_or_default();
     Error::refused(format!(
         "containerd has a runtime {handler} already, of the type {kind}{binary}, which is not ours. k3s and RKE2 add one by \

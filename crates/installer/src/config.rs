@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::distribution::{Placement, Site};
 use crate::error::{Error, Result};
+use crate::release::hex;
 use crate::schema::Schema;
 use crate::tree;
 use insertion::Insertion;
@@ -315,7 +316,7 @@ fn text(file: &Path, bytes: &[u8]) -> Result<String> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

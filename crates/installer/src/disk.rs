@@ -10,10 +10,11 @@ mod tests;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -161,22 +162,56 @@ impl Host {
         self.small_step().map_err(|error| Error::io(doing(), error))?;
         match rustix::fs::unlinkat(&place.folder, &place.name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => place.sync().map(|()| true),
-            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            // Or something is mounted there.
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => Ok(false),
             Err(error) => Err(Error::io(doing(), error)),
         }
     }
 
-    /// Removes a folder and everything in it, no link followed; one that is not there is no error.
+    /// Removes those folders that are empty, the last first.
+    pub(crate) fn remove_folders(&self, folders: &[PathBuf]) -> Result<()> {
+        folders.iter().rev().try_for_each(|folder| self.remove_folder(folder).map(drop))
+    }
+
+    /// Removes a folder and everything in it; one that is not there is no error. A link is removed, and not what it leads to.
+    ///
+    /// # Errors
+    /// Where something is mounted in it: that is somebody's.
     pub(crate) fn remove_tree(&self, folder: &Path) -> Result<()> {
-        for name in self.names(folder)? {
-            let path = folder.join(name);
-            let place = Place::of(self, &path)?;
-            match place.kind(&place.name)? {
-                Some(FileType::Directory) => self.remove_tree(&path)?,
-                _ => place.unlink(&place.name)?,
+        let Some(place) = Place::existing(self, folder)? else { return Ok(()) };
+        self.remove_below(place.folder.as_fd(), &place.name)
+            .map_err(|error| place.failed("remove", error))?;
+        place.sync()
+    }
+
+    /// Everything by open folders, so that nothing that is put into the place of one leads elsewhere.
+    fn remove_below(&self, folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let removal = match openat2(folder, name, flags, Mode::empty(), within) {
+            Ok(opened) => {
+                for entry in Dir::read_from(&opened)? {
+                    let inner = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+                    if inner != "." && inner != ".." {
+                        self.remove_below(opened.as_fd(), &inner)?;
+                    }
+                }
+                AtFlags::REMOVEDIR
             }
+            Err(Errno::NOTDIR | Errno::LOOP) => AtFlags::empty(),
+            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::XDEV) => {
+                let message = format!("something is mounted at {} in it: unmount that", name.display());
+                return Err(io::Error::other(message));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.small_step()?;
+        match rustix::fs::unlinkat(folder, name, removal) {
+            // Somebody is putting something into it.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        self.remove_folder(folder).map(drop)
     }
 
     /// The path that is meant where the last part of it is a symbolic link.

@@ -30,6 +30,11 @@ impl Host {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(root, flags, Mode::empty())
             .map_err(|error| Error::io(format!("open the host's root {}", root.display()), error))?;
+        if let Err(Errno::NOSYS) = openat2(&folder, ".", flags, Mode::empty(), ResolveFlags::IN_ROOT) {
+            return Err(Error::refused(
+                "this kernel cannot keep links within the node: Linux 5.6 or later is needed",
+            ));
+        }
         Ok(Self {
             root: root.to_owned(),
             folder,

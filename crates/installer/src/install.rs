@@ -323,10 +323,10 @@ impl Work<'_> {
     }
 
     fn new_record(&self, plan: &Plan, restart: &Restarting, mut own: Own) -> Result<Record> {
-        match self.record {
-            Some(record) => own = record.own.clone(),
-            None => own.folders.extend(self.host.missing_above(&plan.writing.written.file)?),
+        if let Some(record) = self.record {
+            own = record.own.clone();
         }
+        own.folders.extend(self.host.missing_above(&plan.writing.written.file)?);
         let original = plan.original.as_deref().filter(|_| plan.writing.written.existed);
         Ok(Record::new(Facts {
             release: self.release.id().to_owned(),
@@ -381,7 +381,7 @@ impl Work<'_> {
         }
         own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
         uninstall::clear(self.host, self.store, lock)?;
-        uninstall::remove_folders(self.host, &own.folders)
+        self.host.remove_folders(&own.folders)
     }
 
     /// Removes versions other than `release` that no pod was started from; an engine of one that waits for pods waits in

@@ -183,24 +183,19 @@ impl Entry {
 
 fn undo(host: &Host, swaps: &[Swap], folders: &[PathBuf]) -> Result<()> {
     swaps.iter().rev().try_for_each(|swap| swap.undo(host))?;
-    remove_folders(host, folders)
+    host.remove_folders(folders)
 }
 
 fn discard(host: &Host, store: &Store, paths: &[PathBuf], folders: &[PathBuf]) -> Result<()> {
     paths.iter().try_for_each(|path| Swap::discard(host, path))?;
-    remove_folders(host, folders)?;
+    host.remove_folders(folders)?;
     host.remove(&store.journal())
-}
-
-/// Those that are empty, the lowest first.
-fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
-    folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))
 }
 
 fn tidy_up(host: &Host, store: &Store, swaps: &[Swap], leavings: &Leavings) -> Result<()> {
     swaps.iter().try_for_each(|swap| swap.finish(host))?;
     leavings.trees.iter().try_for_each(|tree| host.remove_tree(tree))?;
-    remove_folders(host, &leavings.folders)?;
+    host.remove_folders(&leavings.folders)?;
     host.remove(&store.committed())
 }
 

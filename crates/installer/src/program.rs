@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -90,12 +90,12 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Said> {
     let name = command.get_program().to_string_lossy().into_owned();
     let doing = || format!("run {name} on the node");
     let failed = |error: io::Error| Error::io(doing(), error);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(failed)?;
     let (output, errors) = (collect(child.stdout.take()), collect(child.stderr.take()));
     let in_time = ends_within(&child, limit).map_err(failed)?;
-    if !in_time {
-        child.kill().map_err(failed)?;
-    }
+    // With all that it has started, which else would keep its output open. Its number is its own until it is waited for.
+    end_group(&child).map_err(failed)?;
     let status = child.wait().map_err(failed)?;
     if !in_time {
         let message = format!("cannot {}: it did not end within {} s", doing(), limit.as_secs());
@@ -123,9 +123,19 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const MOST: u64 = 4 << 20;
 
 fn ends_within(child: &Child, limit: Duration) -> io::Result<bool> {
+    ended(pidfd_open(id(child)?, PidfdFlags::empty())?, limit)
+}
+
+fn end_group(child: &Child) -> io::Result<()> {
+    match kill_process_group(id(child)?, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn id(child: &Child) -> io::Result<Pid> {
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let id = id.ok_or_else(|| io::Error::other("a process has an id that is none"))?;
-    ended(pidfd_open(id, PidfdFlags::empty())?, limit)
+    id.ok_or_else(|| io::Error::other("a process has an id that is none"))
 }
 
 type Collecting = Option<thread::JoinHandle<io::Result<String>>>;
@@ -145,4 +155,30 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> Collecting {
 fn joined(collecting: Collecting) -> io::Result<String> {
     let Some(thread) = collecting else { return Ok(String::new()) };
     thread.join().unwrap_or_else(|_panic| Err(io::Error::other("what it said could not be read")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Result<Said> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        run(command, limit)
+    }
+
+    #[test]
+    fn a_program_that_leaves_another_behind_is_not_waited_for() {
+        let said = shell("sleep 10000 & echo hello; echo why >&2; exit 3", PATIENT).expect("it ends");
+        assert_eq!((said.output.as_str(), said.errors.as_str()), ("hello\n", "why\n"));
+        assert_eq!(said.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended_with_all_that_it_started() {
+        let error = shell("sleep 10000 | sleep 10000", Duration::ZERO).expect_err("it does not end");
+        assert!(error.to_string().contains("did not end within"), "{error}");
+    }
+
+    const PATIENT: Duration = Duration::from_secs(600);
 }

@@ -26,6 +26,11 @@ pub(crate) const PREFIX: &str = "/opt/shimmer";
 /// What the shims keep on a node by themselves: compiled code, and the sockets of engines.
 const OF_THE_SHIMS: [&str; 2] = ["/run/shimmer", "/var/lib/shimmer"];
 
+/// Whether it is one of those: what a record says is removed only then.
+pub(crate) fn is_of_the_shims(folder: &Path) -> bool {
+    OF_THE_SHIMS.iter().any(|known| Path::new(known) == folder)
+}
+
 /// Those of them that are not there: no other shim has made them.
 pub(crate) fn missing_of_the_shims(host: &Host) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();

@@ -12,7 +12,7 @@ use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::Machine;
 use crate::record::Record;
 use crate::settling::{Settling, reread};
-use crate::store::{Lock, Store};
+use crate::store::{self, Lock, Store};
 use crate::usage::{self, Pod, User};
 
 /// What an uninstall did.
@@ -99,7 +99,7 @@ pub(crate) fn uninstall(
     }
     clear(host, store, &lock)?;
     let folders = record.map(|record| record.own.folders).unwrap_or_default();
-    remove_folders(host, &folders)?;
+    host.remove_folders(&folders)?;
     Ok(uninstalled)
 }
 
@@ -115,11 +115,6 @@ pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock) -> Result<()> {
 
 fn remove_versions(host: &Host, store: &Store, kept: &[User], current: &str) -> Result<()> {
     usage::unused(host, store, kept, current)?.iter().try_for_each(|version| host.remove_tree(version))
-}
-
-/// Those that are empty, the lowest first.
-pub(crate) fn remove_folders(host: &Host, folders: &[PathBuf]) -> Result<()> {
-    folders.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))
 }
 
 fn change(
@@ -154,7 +149,8 @@ fn change(
         before: record.handlers(),
     };
     let restarted = restart.as_ref().map(|restart| restart.supervisor.to_string());
-    let trees = if is_idle { record.own.data.clone() } else { Vec::new() };
+    let mut trees = if is_idle { record.own.data.clone() } else { Vec::new() };
+    trees.retain(|folder| store::is_of_the_shims(folder));
     let leavings = Leavings { trees, folders: record.own.folders.clone() };
     if let Some(left) = (Change { paths, leavings, restart }).carry_out(host, store, &mut settling)? {
         let message = format!("containerd has nothing of ours any more, but {left}: uninstall once more");

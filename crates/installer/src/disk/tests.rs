@@ -83,3 +83,20 @@ fn removes_a_tree_and_follows_no_link_in_it() {
     assert!(outside.path().join("precious").exists());
     assert!(!folder.path().join("opt/shimmer").exists() && folder.path().join("opt").exists());
 }
+
+#[test]
+fn what_a_link_leads_to_is_not_removed_with_a_tree() {
+    let (folder, host) = host();
+    let root = folder.path();
+    fs::create_dir_all(root.join("opt/tree/below")).expect("it is ours");
+    fs::write(root.join("opt/tree/below/file"), "ours").expect("it is ours");
+    fs::write(root.join("etc/theirs"), "theirs").expect("it is ours");
+    symlink("../../etc", root.join("opt/tree/link")).expect("it is ours");
+    symlink("../etc", root.join("opt/link")).expect("it is ours");
+    symlink("tree/nowhere", root.join("opt/dangling")).expect("it is ours");
+    for name in ["/opt/tree", "/opt/link", "/opt/dangling", "/opt/nothing"] {
+        host.remove_tree(Path::new(name)).expect("it is removed");
+    }
+    assert_eq!(host.names(Path::new("/opt")).expect("it is a folder"), [""; 0]);
+    assert_eq!(fs::read(root.join("etc/theirs")).expect("it is there"), b"theirs");
+}

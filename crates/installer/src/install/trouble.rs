@@ -197,3 +197,36 @@ fn a_containerd_that_does_not_start_anyhow_keeps_nobody_from_uninstalling() {
         assert_eq!(bed.snapshot(), before);
     }
 }
+
+#[test]
+fn a_folder_that_a_later_install_makes_goes_as_well() {
+    let bed = Bed::with_one_file();
+    let before = bed.snapshot();
+    bed.install(&of(&bed, "1.0.0")).expect("it works");
+    // As an update of containerd and of its configuration may leave it.
+    let (config, program) = (&before[2].0, bed.folder.path().join("usr/bin/containerd"));
+    assert!(config.ends_with("config.toml"), "{before:?}");
+    let text = "version = 3\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n";
+    fs::write(bed.folder.path().join(config), text).expect("it is ours");
+    fs::write(program, "2.2.0").expect("it is ours");
+    bed.machine.read();
+    let updated = bed.snapshot();
+    let updated: Vec<_> = updated.into_iter().filter(|(path, _)| !path.starts_with("opt/shimmer")).collect();
+    let installed = bed.install(&of(&bed, "1.1.0")).expect("it works");
+    assert!(installed.file.ends_with("conf.d/50-shimmer.toml"), "{:?}", installed.file);
+    bed.uninstall().expect("it is taken away");
+    assert_eq!(bed.snapshot(), updated);
+}
+
+#[test]
+fn refuses_a_second_prefix_and_names_the_first() {
+    for mut bed in beds() {
+        bed.install(&of(&bed, "1.0.0")).expect("it works");
+        let installed = bed.snapshot();
+        bed.store = Store::new(Path::new("/opt/other")).expect("a folder of our own");
+        let error = bed.install(&of(&bed, "1.0.0")).expect_err("it is installed already");
+        let told = error.to_string();
+        assert!(error.kind() == ErrorKind::Refused && told.contains("--prefix /opt/shimmer."), "{told}");
+        assert_eq!(bed.snapshot(), installed);
+    }
+}
