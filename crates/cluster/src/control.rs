@@ -136,7 +136,7 @@ fn greet(state: &State, seconds: f64) -> io::Result<()> {
     writeln!(to, "RuntimeClasses: {}", state.runtime_classes.join(", "))?;
     writeln!(to, "Images:")?;
     for (name, what) in images::NAMES {
-        writeln!(to, "  {name:<22}{what}")?;
+        writeln!(to, "  {name:<28}{what}")?;
     }
     let class = state.runtime_classes.first().map_or("runc", String::as_str);
     writeln!(to, "Try:\n  export KUBECONFIG={}", state.kubeconfig.display())?;

@@ -1,5 +1,5 @@
-//! The images that every new cluster has, so that the first pod needs none: a hello and an HTTP server in WebAssembly, and
-//! busybox for what is native.
+//! The images that every new cluster has, so that the first pod and the examples need none: a hello and HTTP servers in
+//! WebAssembly, and busybox for what is native.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -10,18 +10,23 @@ use shimmer_oci::{Archive, NewImage, Platform, Rootfs};
 use crate::error::Error;
 
 /// Their names, with what they are.
-pub(crate) const NAMES: [(&str, &str); 3] = [
+pub(crate) const NAMES: [(&str, &str); 5] = [
     ("localhost/hello:1", "WebAssembly, for every engine"),
-    ("localhost/http:1", "a wasi:http component, which serves on port 8080"),
+    ("localhost/http:1", "a wasi:http component for Wasmtime, which serves on port 8080"),
+    ("localhost/http-wasmedge:1", "the same by WasmEdge's socket extension"),
+    ("localhost/http-wasix:1", "the same by WASIX, for Wasmer"),
     ("localhost/busybox:1", "native, for sidecars and runc"),
 ];
 
 /// Writes them as one archive.
 pub(crate) fn write(archive: &Path) -> Result<(), Error> {
-    let [(hello, _), (http, _), (native, _)] = NAMES;
+    let [(hello, _), (http, _), (wasmedge, _), (wasix, _), (native, _)] = NAMES;
     let images = Archive::default()
-        .image(hello, wasm("hello.wasm", HELLO)?)
-        .image(http, wasm("http.wasm", HTTP)?)
+        .image(hello, wasm("hello.wasm", HELLO).build()?)
+        // For exec probes.
+        .image(http, wasm("http.wasm", HTTP).file("/checksum.wasm", 0o755, CHECKSUM).build()?)
+        .image(wasmedge, wasm("server.wat", WASMEDGE).build()?)
+        .image(wasix, wasm("server.wat", WASIX).build()?)
         .image(native, busybox()?);
     let file = File::create(archive).map_err(Error::io(format!("write {}", archive.display())))?;
     Ok(images.write(file)?)
@@ -29,13 +34,16 @@ pub(crate) fn write(archive: &Path) -> Result<(), Error> {
 
 const HELLO: &[u8] = include_bytes!("../../../conformance/guests/prebuilt/hello.wasm");
 const HTTP: &[u8] = include_bytes!("../../../conformance/guests/prebuilt/http.component.wasm");
+const CHECKSUM: &[u8] = include_bytes!("../../../conformance/guests/prebuilt/checksum.wasm");
+const WASMEDGE: &[u8] = include_bytes!("../../../conformance/src/cases/kubernetes/wasmedge-server.wat");
+const WASIX: &[u8] = include_bytes!("../../../conformance/src/cases/kubernetes/wasix-server.wat");
 /// Debian's package of that name; a static program that is many.
 const BUSYBOX: &str = "/bin/busybox";
 
 /// An image with an entrypoint, so that a pod needs no command.
-fn wasm(name: &str, program: &[u8]) -> Result<NewImage, Error> {
+fn wasm(name: &str, program: &[u8]) -> Rootfs {
     let path = format!("/{name}");
-    Ok(Rootfs::new(Platform::host()).file(&path, 0o755, program).entrypoint([&path]).build()?)
+    Rootfs::new(Platform::host()).file(&path, 0o755, program).entrypoint([&path])
 }
 
 fn busybox() -> Result<NewImage, Error> {

@@ -1,6 +1,7 @@
 //! The chart, by both generations of Helm: what it renders, what it refuses, and what an API server says of it. Helm is built
 //! by Go the first time; without Go these tests are left out, and say so.
 
+mod examples;
 mod manifest;
 mod server;
 

@@ -3,9 +3,9 @@
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
-use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, ResourceQuota, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::node::v1::RuntimeClass;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
@@ -48,7 +48,9 @@ impl Manifest {
             ("v1", "Pod") => self.typed::<Pod>(),
             ("v1", "ResourceQuota") => self.typed::<ResourceQuota>(),
             ("v1", "ServiceAccount") => self.typed::<ServiceAccount>(),
+            ("v1", "Service") => self.typed::<Service>(),
             ("apps/v1", "DaemonSet") => self.typed::<DaemonSet>(),
+            ("apps/v1", "Deployment") => self.typed::<Deployment>(),
             ("batch/v1", "Job") => self.typed::<Job>(),
             ("node.k8s.io/v1", "RuntimeClass") => self.typed::<RuntimeClass>(),
             ("rbac.authorization.k8s.io/v1", "ClusterRole") => self.typed::<ClusterRole>(),

@@ -1,60 +1,23 @@
 //! The commands, as a user types them. Needs what a cluster needs; without Go it is left out, and says so.
 
+mod examples;
+mod user;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use shimmer_node::{Cluster, ErrorKind, Traces};
+use shimmer_node::Traces;
 use tempfile::TempDir;
+
+use self::user::{command, run, succeed, user};
 
 const SOON: Duration = Duration::from_secs(60);
 const NONE: i32 = 3;
 const ATTEMPTS: u32 = 5;
-
-/// A user's cache folder, in which Kubernetes is built and no cluster is known; nothing where this machine has no Go.
-fn user() -> Option<TempDir> {
-    match Cluster::builder().build(&|_| ()) {
-        Ok(()) => {}
-        Err(error) if *error.kind() == ErrorKind::Toolchain => {
-            println!("left out: {error}");
-            return None;
-        }
-        Err(error) => panic!("Kubernetes is needed: {error}"),
-    }
-    let home = tempfile::tempdir().expect("a folder");
-    let (own, built) = (home.path().join("shimmer"), shimmer_node::cache().expect("a cache folder"));
-    fs::create_dir_all(&own).expect("a folder");
-    symlink(built.join("kubernetes"), own.join("kubernetes")).expect("a link");
-    fs::create_dir(home.path().join("shims")).expect("a folder");
-    Some(home)
-}
-
-fn command(home: &TempDir, arguments: &[&str]) -> Command {
-    // A shell's background jobs ignore Ctrl-C, and so would all that a test in one of them starts.
-    let mut command = Command::new("env");
-    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_shimmer-cluster")]);
-    command.args(arguments).env("XDG_CACHE_HOME", home.path());
-    if arguments.first() == Some(&"up") {
-        command.arg("--shims").arg(home.path().join("shims"));
-    }
-    command
-}
-
-fn run(home: &TempDir, arguments: &[&str]) -> Output {
-    command(home, arguments).output().expect("the program runs")
-}
-
-#[track_caller]
-fn succeed(home: &TempDir, arguments: &[&str]) -> String {
-    let output = run(home, arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
 
 /// The marks of the one node of the cluster that runs, and its keeper's process.
 fn state(home: &TempDir) -> (Traces, Pid) {
