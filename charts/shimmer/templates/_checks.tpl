@@ -5,6 +5,7 @@
 {{- if .Values.preflight }}
 {{- include "shimmer.checkNamespace" . }}
 {{- include "shimmer.checkClasses" . }}
+{{- include "shimmer.checkPrefix" . }}
 {{- end }}
 {{- end }}
 
@@ -42,6 +43,18 @@
 {{- $handler := get $class "handler" | default $shim.handler }}
 {{- if ne $handler $shim.handler }}
 {{- fail (printf "shims: the RuntimeClass %s has the handler %s, which Kubernetes does not let change to %s: give another runtimeClassName, or delete the class when no pod uses it" $shim.runtimeClassName $handler $shim.handler) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What was installed below another folder would be forgotten there. */}}
+{{- define "shimmer.checkPrefix" -}}
+{{- $daemonset := lookup "apps/v1" "DaemonSet" .Release.Namespace (include "shimmer.fullname" .) | default dict }}
+{{- range dig "spec" "template" "spec" "initContainers" list $daemonset }}
+{{- range .args }}
+{{- if and (hasPrefix "--prefix=" .) (ne . (printf "--prefix=%s" $.Values.prefix)) }}
+{{- fail (printf "prefix: the nodes have their shims below %s: uninstall the release before it gets another folder" (trimPrefix "--prefix=" .)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -136,6 +136,10 @@ impl Machine for Running {
         Cri::connect(&self.host, socket)?.try_pod(handler, systemd)
     }
 
+    fn sweep(&self, socket: &Path) -> Result<()> {
+        Cri::connect(&self.host, socket)?.sweep()
+    }
+
     fn pods(&self, socket: &Path) -> Result<BTreeMap<String, Pod>> {
         Cri::connect(&self.host, socket)?.pods()
     }

@@ -77,20 +77,28 @@ impl Cri {
         Ok(named.collect())
     }
 
+    /// Removes pods that an earlier run has tried a handler by, and did not come to remove.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        let mut left = self.pods()?;
+        left.retain(|_, pod| pod.namespace == NAMESPACE);
+        left.into_iter().try_for_each(|(id, pod)| self.remove(&pod.name, id))
+    }
+
     /// Makes a pod in the host's network and without a container, and removes it.
     pub(crate) fn try_pod(&self, handler: &str, systemd: bool) -> Result<()> {
+        self.sweep()?;
         let request =
             RunPodSandboxRequest { config: Some(pod(handler, systemd)), runtime_handler: handler.to_owned() };
         let made = self
             .wait(&format!("make a pod by the handler {handler}"), self.client().run_pod_sandbox(request))?;
-        let pod_sandbox_id = made.pod_sandbox_id;
+        self.remove(&format!("of the handler {handler}"), made.pod_sandbox_id)
+    }
+
+    fn remove(&self, name: &str, pod_sandbox_id: String) -> Result<()> {
         let stop = StopPodSandboxRequest { pod_sandbox_id: pod_sandbox_id.clone() };
-        self.gone(&format!("stop the pod of the handler {handler}"), self.client().stop_pod_sandbox(stop))?;
+        self.gone(&format!("stop the pod {name}"), self.client().stop_pod_sandbox(stop))?;
         let remove = RemovePodSandboxRequest { pod_sandbox_id };
-        self.gone(
-            &format!("remove the pod of the handler {handler}"),
-            self.client().remove_pod_sandbox(remove),
-        )
+        self.gone(&format!("remove the pod {name}"), self.client().remove_pod_sandbox(remove))
     }
 
     fn client(&self) -> RuntimeServiceClient<Channel> {
@@ -131,6 +139,8 @@ impl Cri {
     }
 }
 
+/// The namespace of pods that handlers are tried by; no API server knows it.
+const NAMESPACE: &str = "shimmer-installer";
 /// How long one call may take; a pod may have to wait for many others.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -159,7 +169,7 @@ fn pod(handler: &str, systemd: bool) -> PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
             name: format!("shimmer-check-{handler}"),
             uid: unique,
-            namespace: "shimmer-installer".to_owned(),
+            namespace: NAMESPACE.to_owned(),
             attempt: 0,
         }),
         linux: Some(LinuxPodSandboxConfig {

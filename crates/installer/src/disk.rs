@@ -216,7 +216,14 @@ impl Host {
 
     /// The path that is meant where the last part of it is a symbolic link.
     pub(crate) fn resolved(&self, path: &Path) -> Result<PathBuf> {
-        let Some(found) = self.found(path, OFlags::PATH)? else { return Ok(path.to_owned()) };
+        let Some(found) = self.found(path, OFlags::PATH)? else {
+            let place = Place::existing(self, path)?;
+            if place.is_some_and(|place| place.kind(&place.name).is_ok_and(|kind| kind.is_some())) {
+                let message = format!("{} is a link that leads nowhere: mend or remove it", path.display());
+                return Err(Error::refused(message));
+            }
+            return Ok(path.to_owned());
+        };
         let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
         let here = std::fs::read_link(link)
             .map_err(|error| Error::io(format!("follow {}", path.display()), error))?;

@@ -41,6 +41,8 @@ pub(crate) struct FakeMachine {
     pub(crate) restarts: Cell<usize>,
     /// The process is killed while it waits for containerd.
     pub(crate) dies: Cell<bool>,
+    /// No handler makes a pod.
+    pub(crate) breaks: Cell<bool>,
     /// containerd does not come back while our handlers are in its configuration.
     pub(crate) rejects: Cell<bool>,
     /// Processes cannot be seen.
@@ -69,6 +71,7 @@ impl Bed {
             serving: RefCell::default(),
             restarts: Cell::new(0),
             dies: Cell::new(false),
+            breaks: Cell::new(false),
             rejects: Cell::new(false),
             is_blind: Cell::new(false),
             is_left: Cell::new(false),
@@ -309,12 +312,16 @@ impl Machine for FakeMachine {
         let (_, path) = runtimes.iter().find(|(name, _)| name == handler).expect("it has the handler");
         let content =
             fs::read_to_string(self.here(Path::new(path))).expect("the shim is where it is looked for");
-        if content.contains("broken") {
+        if self.breaks.get() || content.contains("broken") {
             return Err(Error::new(
                 ErrorKind::Failed,
                 format!("cannot make a pod by the handler {handler}: it broke"),
             ));
         }
+        Ok(())
+    }
+
+    fn sweep(&self, _socket: &Path) -> Result<()> {
         Ok(())
     }
 

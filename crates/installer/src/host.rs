@@ -55,10 +55,16 @@ impl Host {
 
     /// What is in a file; `None` where there is none.
     pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        let Some(file) = self.found(path, OFlags::RDONLY)? else { return Ok(None) };
+        // Whatever is there, opening it must not wait for somebody at its other end.
+        let Some(file) = self.found(path, OFlags::RDONLY | OFlags::NONBLOCK)? else { return Ok(None) };
+        let file = File::from(file);
+        let is_file =
+            file.metadata().map_err(|error| Error::io(format!("read {}", path.display()), error))?;
+        if !is_file.is_file() {
+            return Err(Error::refused(format!("{} is no file: look what it is", path.display())));
+        }
         let mut bytes = Vec::new();
-        File::from(file)
-            .take(MOST + 1)
+        file.take(MOST + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Error::io(format!("read {}", path.display()), error))?;
         if bytes.len() as u64 > MOST {

@@ -18,11 +18,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::{Machine, Supervisor};
-use crate::record::{Facts, Own, Record, Shim};
+use crate::record::{Facts, Record, Shim};
 use crate::release::{Release, shim_file};
 use crate::schema::Version;
 use crate::settling::{Settling, reread};
-use crate::store::{self, Lock, Store};
+use crate::store::{Lock, Own, Store};
 use crate::uninstall;
 use crate::usage::{self, User};
 
@@ -71,17 +71,15 @@ pub(crate) fn install(
     options: &Options,
 ) -> Result<Installed> {
     let release = Release::open(&options.release)?;
-    let (lock, folders) = store.lock(host)?;
+    let lock = store.lock(host)?;
     let recovery = journal::recover(host, store, |restart| reread(machine, restart, &|_any| true))?;
     let record = Record::read(host, store)?;
     let work = Work { host, store, machine, options, release: &release, record: record.as_ref() };
-    let own = store::missing_of_the_shims(host)?;
-    let own = Own { folders, data: own };
-    match work.carry_out(own.clone()) {
+    match work.carry_out(lock.own.clone()) {
         Ok(installed) => Ok(Installed { recovered: recovery != journal::Recovery::Nothing, ..installed }),
         // It has to be put back first, and what that takes stays.
         Err(error) if error.kind() == ErrorKind::Broken => Err(error),
-        Err(error) => Err(match work.clear(&own, &lock) {
+        Err(error) => Err(match work.clear(&lock) {
             Ok(()) => error,
             Err(further) => {
                 let message = format!("{error}; and what was put there for it stays: {further}");
@@ -137,7 +135,9 @@ impl Work<'_> {
         if changed {
             left = self.change(&plan, &record, settling, restarts.then(|| restart.clone()))?;
         } else {
-            settling.verify()?;
+            settling.verify().map_err(|error| {
+                Error::new(ErrorKind::Broken, format!("what is installed does not work any more: {error}"))
+            })?;
         }
         // It is installed, whatever becomes of this.
         let left = left.into_iter().chain(self.prune(self.release.id()).err());
@@ -375,13 +375,11 @@ impl Work<'_> {
     }
 
     /// After a failure: what was put on the node for the first time is of no use to anybody.
-    fn clear(&self, own: &Own, lock: &Lock) -> Result<()> {
-        if let Some(record) = self.record {
-            return self.prune(&record.release);
+    fn clear(&self, lock: &Lock) -> Result<()> {
+        match self.record {
+            Some(record) => self.prune(&record.release),
+            None => uninstall::clear(self.host, self.store, lock),
         }
-        own.data.iter().try_for_each(|folder| self.host.remove_tree(folder))?;
-        uninstall::clear(self.host, self.store, lock)?;
-        self.host.remove_folders(&own.folders)
     }
 
     /// Removes versions other than `release` that no pod was started from; an engine of one that waits for pods waits in

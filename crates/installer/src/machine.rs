@@ -36,6 +36,8 @@ pub(crate) trait Machine: fmt::Debug {
     fn handlers(&self, socket: &Path, until: &dyn Fn(&[String]) -> bool) -> Result<Vec<String>>;
     /// Makes a pod by this handler, without a container, and removes it: the shim is there, starts and answers.
     fn try_pod(&self, socket: &Path, handler: &str, systemd: bool) -> Result<()>;
+    /// Removes what is left of a [`try_pod`](Self::try_pod) that was interrupted.
+    fn sweep(&self, socket: &Path) -> Result<()>;
     /// The pods that containerd knows, by their ids.
     fn pods(&self, socket: &Path) -> Result<BTreeMap<String, Pod>>;
     /// Who executes files of ours.

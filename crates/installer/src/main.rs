@@ -61,7 +61,9 @@ fn run(command: &Command) -> Result<()> {
         Command::Uninstall { node, force } => uninstall(node, *force),
         Command::Status(node) => {
             let (host, store, machine) = node.open()?;
-            report::status(&status::status(&host, &store, &machine)?, node.json)
+            let status = status::status(&host, &store, &machine)?;
+            report::status(&status, node.json)?;
+            status.judge()
         }
         Command::Verify(node) => {
             let (host, store, machine) = node.open()?;
@@ -101,7 +103,7 @@ fn install(arguments: &Install) -> Result<Installed> {
 /// The handlers by which pods can be made now.
 fn ready(installed: Installed) -> Result<Vec<String>> {
     if installed.waits {
-        return Err(Error::new(ErrorKind::Failed, install::UNTOLD));
+        return Err(Error::new(ErrorKind::Absent, install::UNTOLD));
     }
     Ok(installed.handlers)
 }

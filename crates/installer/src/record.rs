@@ -1,14 +1,12 @@
 //! What is installed on a node, written down there.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use crate::config::Written;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::journal::Restarting;
-use crate::store::Store;
+use crate::store::{Own, Store};
 
 /// What an install has done, as the next one and an uninstall must know it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,15 +23,6 @@ pub(crate) struct Record {
     /// How containerd is started again.
     pub(crate) restart: Restarting,
     pub(crate) own: Own,
-}
-
-/// What was not on the node before, and goes with us.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Own {
-    /// Folders that were made, the highest first; they go if they are empty then.
-    pub(crate) folders: Vec<PathBuf>,
-    /// Folders that the shims make by themselves, with all that is in them.
-    pub(crate) data: Vec<PathBuf>,
 }
 
 /// A shim, and what it is called in containerd.

@@ -31,6 +31,16 @@ pub(crate) struct Status {
     pub(crate) faults: Vec<String>,
 }
 
+impl Status {
+    /// Fails where something is not as it was installed.
+    pub(crate) fn judge(&self) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Failed, self.faults.join("; ")))
+    }
+}
+
 /// Looks, and changes nothing.
 ///
 /// # Errors
@@ -55,9 +65,7 @@ pub(crate) fn status(host: &Host, store: &Store, machine: &dyn Machine) -> Resul
 /// [`Absent`](ErrorKind::Absent) where nothing is installed, [`Failed`](ErrorKind::Failed) with what is not right.
 pub(crate) fn verify(host: &Host, store: &Store, machine: &dyn Machine) -> Result<Status> {
     let status = status(host, store, machine)?;
-    if !status.faults.is_empty() {
-        return Err(Error::new(ErrorKind::Failed, status.faults.join("; ")));
-    }
+    status.judge()?;
     let record = installed(host, store)?;
     let systemd = |shim: &Shim| {
         let runtimes = &record.written.wanted.runtimes;

@@ -6,16 +6,17 @@
 //! state/record.json              what is installed
 //! state/journal.json             a change that is under way, to be undone
 //! state/committed.json           a change that was made, to be tidied up after
-//! lock                           held by whoever changes the node
+//! lock                           held by whoever changes the node; says what was not on the node before
 //! ```
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use serde::{Deserialize, Serialize};
 
 use crate::disk::is_beside;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ pub(crate) fn is_of_the_shims(folder: &Path) -> bool {
 }
 
 /// Those of them that are not there: no other shim has made them.
-pub(crate) fn missing_of_the_shims(host: &Host) -> Result<Vec<PathBuf>> {
+fn missing_of_the_shims(host: &Host) -> Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     for folder in OF_THE_SHIMS.map(PathBuf::from) {
         if !host.has(&folder)? {
@@ -40,6 +41,15 @@ pub(crate) fn missing_of_the_shims(host: &Host) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(missing)
+}
+
+/// What was not on the node before, and goes with us.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Own {
+    /// Folders that were made, the highest first; they go if they are empty then.
+    pub(crate) folders: Vec<PathBuf>,
+    /// Folders that the shims make by themselves, with all that is in them.
+    pub(crate) data: Vec<PathBuf>,
 }
 
 /// The folder of ours on a node.
@@ -94,9 +104,8 @@ impl Store {
         self.state().join("committed.json")
     }
 
-    /// Waits until nobody else changes this node, and makes the folder where it is missing; gives what was
-    /// missing above it.
-    pub(crate) fn lock(&self, host: &Host) -> Result<(Lock, Vec<PathBuf>)> {
+    /// Waits until nobody else changes this node, and makes the folder where it is missing.
+    pub(crate) fn lock(&self, host: &Host) -> Result<Lock> {
         let mut made = Vec::new();
         loop {
             self.refuse_foreign(host)?;
@@ -105,9 +114,9 @@ impl Store {
             let doing = || format!("lock {}", path.display());
             let opened = open(host, &path);
             if opened.is_err() {
-                made.iter().rev().try_for_each(|folder| host.remove_folder(folder).map(drop))?;
+                host.remove_folders(&made)?;
             }
-            let file = opened.map_err(|error| Error::io(doing(), error))?;
+            let mut file = opened.map_err(|error| Error::io(doing(), error))?;
             if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
                 // Where stderr is closed nobody reads it, and the wait goes on.
                 let _unread =
@@ -125,7 +134,19 @@ impl Store {
             {
                 // The folder itself is ours anyhow.
                 made.retain(|folder| *folder != self.prefix);
-                return Ok((Lock { _file: file }, made));
+                let noted = Own::noted(host, &mut file, made.clone());
+                let own = match noted {
+                    Ok(own) => own,
+                    Err(error) => {
+                        // Nothing is here yet but the lock, unless somebody was here before.
+                        host.remove(&path)?;
+                        if host.remove_folder(&self.prefix)? {
+                            host.remove_folders(&made)?;
+                        }
+                        return Err(error);
+                    }
+                };
+                return Ok(Lock { _file: file, own });
             }
         }
     }
@@ -157,6 +178,27 @@ impl Store {
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+    /// As it was when the first of us came.
+    pub(crate) own: Own,
+}
+
+impl Own {
+    /// What the first of us has written into the lock, or writes there now: whoever finishes or undoes what was interrupted
+    /// must know it.
+    fn noted(host: &Host, lock: &mut File, made: Vec<PathBuf>) -> Result<Self> {
+        let failed = |error: io::Error| Error::io("note what was not on the node before", error);
+        let mut text = String::new();
+        lock.read_to_string(&mut text).map_err(failed)?;
+        if let Ok(own) = serde_json::from_str(&text) {
+            return Ok(own);
+        }
+        // It is empty, or was not written to its end.
+        let own = Self { folders: made, data: missing_of_the_shims(host)? };
+        let bytes = serde_json::to_vec(&own).map_err(|error| failed(error.into()))?;
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| host.step()).map_err(failed)?;
+        lock.write_all(&bytes).and_then(|()| lock.sync_all()).map_err(failed)?;
+        Ok(own)
+    }
 }
 
 const LOCK: &str = "lock";

@@ -52,6 +52,10 @@ pub(crate) fn pods(host: &Host, store: &Store, machine: &dyn Machine) -> Result<
 
 /// Refuses where pods use a shim.
 pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result<()> {
+    if let Some(record) = Record::read(host, store)? {
+        // A containerd that does not serve has nothing swept; what is left is told as a pod then.
+        let _unswept = machine.sweep(&record.restart.socket);
+    }
     let pods = pods(host, store, machine)?;
     if pods.is_empty() {
         return Ok(());
@@ -72,7 +76,7 @@ pub(crate) fn uninstall(
     if !host.has(store.prefix())? {
         return Ok(Uninstalled::default());
     }
-    let (lock, _) = store.lock(host)?;
+    let lock = store.lock(host)?;
     journal::recover(host, store, |restart| reread(machine, restart, &|_any| true))?;
     if !force {
         check(host, store, machine)?;
@@ -98,19 +102,21 @@ pub(crate) fn uninstall(
         return Ok(uninstalled);
     }
     clear(host, store, &lock)?;
-    let folders = record.map(|record| record.own.folders).unwrap_or_default();
-    host.remove_folders(&folders)?;
     Ok(uninstalled)
 }
 
 /// Removes all that is ours; what has no trace in a record as well.
 pub(crate) fn clear(host: &Host, store: &Store, lock: &Lock) -> Result<()> {
+    // What is written there is trusted as far as anything of it can be ours.
+    let data = lock.own.data.iter().filter(|folder| store::is_of_the_shims(folder));
+    data.into_iter().try_for_each(|folder| host.remove_tree(folder))?;
     remove_versions(host, store, &[], "")?;
     host.remove(&store.current())?;
     host.remove_tree(&store.state())?;
     host.remove_folder(&store.versions())?;
     store.unlock_for_good(host, lock)?;
-    host.remove_folder(store.prefix()).map(drop)
+    host.remove_folder(store.prefix())?;
+    host.remove_folders(&lock.own.folders)
 }
 
 fn remove_versions(host: &Host, store: &Store, kept: &[User], current: &str) -> Result<()> {

@@ -19,7 +19,8 @@ pub(crate) struct Join<'a> {
 /// Waits for the node's turn, does `work` on it, which gives the handlers that are ready, and says so of the node.
 ///
 /// Where the work fails, the node says why, and keeps its labels unless it is broken: a node that is as it was has the
-/// shims that it had. A broken one keeps its turn, too.
+/// shims that it had. It keeps its turn as well, so that what failed here is not tried on all other nodes; unless nothing was
+/// touched, as where it was refused, or where it waits for somebody to start containerd again.
 pub(crate) fn join(
     cluster: &Cluster,
     join: &Join<'_>,
@@ -51,10 +52,9 @@ pub(crate) fn join(
             if let Err(unsaid) = cluster.runtime.block_on(tell(&hasty, node, new)) {
                 say(unsaid);
             }
-            if is_broken {
-                turn.keep(&sentence)
-            } else {
-                turn.release()
+            match error.kind() {
+                ErrorKind::Failed | ErrorKind::Broken => turn.keep(&sentence),
+                ErrorKind::Refused | ErrorKind::Absent => turn.release(),
             }
             Err(error)
         }

@@ -1,8 +1,8 @@
 //! Whose turn it is: only so many nodes are being changed at once, by a lease for each slot.
 //!
 //! A holder renews its lease while it works. When it is gone, the lease expires, by the clock of whoever waits for it, and
-//! is taken over; the same node goes on at once. A node that is left broken keeps its turn, so that no other one is
-//! broken in the same way, until it has been repaired, removed from the cluster, or somebody deletes the lease.
+//! is taken over; the same node goes on at once. A node on which something failed keeps its turn, so that the same does not
+//! happen to all others, until it works there, the node is removed from the cluster, or somebody deletes the lease.
 
 mod chance;
 mod queue;

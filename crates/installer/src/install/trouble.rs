@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::fake::{Bed, CONFIG, shim};
@@ -229,4 +230,63 @@ fn refuses_a_second_prefix_and_names_the_first() {
         assert!(error.kind() == ErrorKind::Refused && told.contains("--prefix /opt/shimmer."), "{told}");
         assert_eq!(bed.snapshot(), installed);
     }
+}
+
+#[test]
+fn what_an_interrupted_first_run_made_goes_with_the_next_uninstall() {
+    let (mut left, mut gone) = (0, 0);
+    for step in 0.. {
+        let bed = Bed::with_drop_ins();
+        fs::remove_dir(bed.folder.path().join("opt")).expect("it is empty");
+        let before = bed.snapshot();
+        let options = of(&bed, "1.0.0");
+        bed.fault(Kind::Killed, step);
+        let killed = catch_unwind(AssertUnwindSafe(|| bed.install(&options)));
+        bed.fault(Kind::Nothing, 0);
+        if killed.is_ok() {
+            break;
+        }
+        // What the shims of that run may have made.
+        fs::create_dir_all(bed.folder.path().join("var/lib/shimmer/cache")).expect("it is ours");
+        fs::create_dir_all(bed.folder.path().join("run/shimmer")).expect("it is ours");
+        bed.uninstall().expect("it is taken away");
+        let now = bed.snapshot();
+        let is_of_the_test =
+            |name: &Path| ["var", "var/lib", "run"].iter().any(|ours| name == Path::new(ours));
+        let now: Vec<_> = now.into_iter().filter(|(name, _)| !is_of_the_test(name)).collect();
+        if now == before { gone += 1 } else { left += 1 }
+    }
+    assert!(left <= 4 && gone > 40, "only until it is written down what is made: {left} of {}", left + gone);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_configuration() {
+    let bed = Bed::new(&[("/usr/bin/containerd", "2.1.0")], CONFIG);
+    let folder = bed.folder.path().join("etc/containerd");
+    fs::create_dir_all(&folder).expect("it is ours");
+    symlink("/nowhere/config.toml", folder.join("config.toml")).expect("it is ours");
+    bed.machine.serving.replace(Some(vec!["runc".to_owned()]));
+    let before = bed.snapshot();
+    let error = bed.install(&of(&bed, "1.0.0")).expect_err("there is nothing to write to");
+    assert!(error.kind() == ErrorKind::Refused, "{error}");
+    assert_eq!(bed.snapshot(), before);
+}
+
+#[test]
+fn an_installation_that_has_stopped_working_needs_a_hand() {
+    let bed = Bed::with_drop_ins();
+    bed.install(&of(&bed, "1.0.0")).expect("it works");
+    for engine in ["one", "two"] {
+        let shim = format!("opt/shimmer/current/containerd-shim-{engine}-v1");
+        fs::write(bed.folder.path().join(shim), "broken").expect("it is ours");
+    }
+    assert!(!bed.status().faults.is_empty());
+    // What was put there is put there again.
+    assert!(!bed.install(&of(&bed, "1.0.0")).expect("it works again").changed);
+    bed.machine.breaks.set(true);
+    let error = bed.install(&of(&bed, "1.0.0")).expect_err("no pod can be made");
+    assert!(
+        error.kind() == ErrorKind::Broken && error.to_string().contains("does not work any more"),
+        "{error}"
+    );
 }

@@ -99,7 +99,7 @@ fn a_lease_is_renewed_while_the_work_goes_on() {
 }
 
 #[test]
-fn a_broken_node_keeps_its_turn_until_it_is_repaired_or_gone() {
+fn a_node_keeps_its_turn_after_a_failure_until_it_works_there_or_the_node_is_gone() {
     let Some(ground) = ground() else { return };
     let ground = alone(&ground);
     let nodes = ["broken", "other"];
@@ -117,6 +117,14 @@ fn a_broken_node_keeps_its_turn_until_it_is_repaired_or_gone() {
     assert_eq!(ground.said("broken"), ["shimmer.dev/wasmtime=ready", "shimmer.dev/release=1"]);
     assert_eq!(kept(&ground), "");
     join(&cluster, &other, work).expect("the turn is free");
+
+    let fails = || Err(Error::new(ErrorKind::Failed, "no pod can be made"));
+    join(&cluster, &broken, fails).expect_err("it fails");
+    assert_eq!(kept(&ground), "no pod can be made", "it is not tried on the other node");
+    assert_eq!(ground.said("broken")[0], "shimmer.dev/wasmtime=ready", "what was there before works");
+    let refuses = || Err(Error::refused("something is unclear"));
+    join(&cluster, &broken, refuses).expect_err("nothing is touched");
+    join(&cluster, &other, work).expect("so the turn is free");
 
     join(&cluster, &broken, breaks).expect_err("it breaks");
     ground.delete_nodes(&["broken"]);
