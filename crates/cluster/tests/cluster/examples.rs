@@ -13,9 +13,8 @@ fn every_example_runs_on_a_new_cluster() {
     let Some(home) = user() else { return };
     shims(&home);
     succeed(&home, &["up"]);
-    let kubectl = |arguments: &[&str]| {
-        succeed(&home, &[&["kubectl", "--namespace", "examples"], arguments].concat())
-    };
+    let kubectl =
+        |arguments: &[&str]| succeed(&home, &[&["kubectl", "--namespace", "examples"], arguments].concat());
     kubectl(&["create", "namespace", "examples"]);
     kubectl(&["label", "namespace", "examples", "pod-security.kubernetes.io/enforce=restricted"]);
     kubectl(&["apply", "--validate=strict", "--filename", EXAMPLES]);
