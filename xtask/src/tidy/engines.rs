@@ -64,7 +64,7 @@ pub(crate) fn examples(tree: &Tree) -> Vec<String> {
     let shared = first.iter().filter(|file| backends.iter().all(|files| files.contains(*file)));
     let mut breaches = Vec::new();
     for file in shared {
-        for example in tree.folders("examples").into_iter().filter(|example| is_engine(example)) {
+        for example in programs(tree).filter(|example| is_engine(example)) {
             let path = format!("examples/{example}/src/{file}");
             if tree.text(&path).is_none() {
                 breaches.push(format!("{path}: it is missing, and every backend has it"));
@@ -78,7 +78,7 @@ pub(crate) fn examples(tree: &Tree) -> Vec<String> {
 /// they do is in crates/shim and crates/container.
 pub(crate) fn mains(tree: &Tree) -> Vec<String> {
     let shims = tree.folders("shims").into_iter().map(|engine| (format!("shims/{engine}"), engine));
-    let examples = tree.folders("examples").into_iter().map(|engine| (format!("examples/{engine}"), engine));
+    let examples = programs(tree).map(|engine| (format!("examples/{engine}"), engine));
     let mut breaches = Vec::new();
     for (folder, engine) in shims.chain(examples) {
         let main = format!("{folder}/src/main.rs");
@@ -102,6 +102,11 @@ const VALUES: &str = "charts/shimmer/values.yaml";
 const TEMPLATES: &str = "charts/shimmer/templates/";
 const LONGEST: usize = 15;
 const HERE: &str = "xtask/src/tidy/engines.rs";
+
+/// The folders of examples/ that are programs; `kubernetes` has manifests.
+fn programs(tree: &Tree) -> impl Iterator<Item = &str> {
+    tree.folders("examples").into_iter().filter(|example| *example != "kubernetes")
+}
 
 /// Whether a folder of examples/ or shims/ is an engine's; `runwasi` is another host.
 fn is_engine(name: &str) -> bool {
@@ -263,6 +268,7 @@ mod tests {
             ("crates/fast/src/wasi.rs", ""),
             ("crates/slow/src/exit.rs", ""),
             ("crates/slow/src/wasi.rs", ""),
+            ("examples/kubernetes/hello.yaml", ""),
             ("examples/runwasi/src/main.rs", ""),
             ("examples/small/src/main.rs", ""),
             ("examples/small/src/wasi.rs", ""),
@@ -282,7 +288,9 @@ mod tests {
                 assert_eq!(breaches, [format!("{missing}: it is missing, and every shim has it")]);
             }
         }
-        assert_eq!(mains(&Tree::of(&[("examples/runwasi/src/main.rs", "shimmer_wasmtime")])), [""; 0]);
+        let others =
+            [("examples/runwasi/src/main.rs", "shimmer_wasmtime"), ("examples/kubernetes/hello.yaml", "")];
+        assert_eq!(mains(&Tree::of(&others)), [""; 0]);
     }
 
     #[test]
