@@ -33,9 +33,12 @@ impl Programs {
         let (libraries, headers) = linked(folder)?;
         build.env("LIBSECCOMP_LINK_TYPE", "static").env("LIBSECCOMP_LIB_PATH", &libraries);
         build.env("WASMEDGE_LIB_DIR", &libraries).env("WASMEDGE_INCLUDE_DIR", headers);
-        unwinder::make(toolchain.compiler(GLIBC), &libraries)?;
+        // Not beside the others: cargo lets rustc itself look for libraries where build scripts have found some, and rustc
+        // would take the interface for its own unwinder.
+        let interface = folder.join("libraries");
+        unwinder::make(toolchain.compiler(GLIBC), &interface)?;
         let flags =
-            unwinder::flags(&libraries).into_iter().chain(["-Clink-arg=-Wl,-rpath,$ORIGIN/lib".to_owned()]);
+            unwinder::flags(&interface).into_iter().chain(["-Clink-arg=-Wl,-rpath,$ORIGIN/lib".to_owned()]);
         let flags = flags.chain(without_folders()?);
         process::run(with_flags(&mut build, flags))?;
         let shims = cargo::target()?.join(target()).join("release");
@@ -103,7 +106,7 @@ fn without_folders() -> Result<Vec<String>> {
 /// A folder of the libraries to link and nothing else of this machine, where zig would find a newer C library; and one of
 /// headers.
 fn linked(folder: &Path) -> Result<(PathBuf, PathBuf)> {
-    let (libraries, headers) = (folder.join("libraries"), folder.join("headers"));
+    let (libraries, headers) = (folder.join("linked"), folder.join("headers"));
     let wasmedge =
         setup::wasmedge_library().ok_or("WasmEdge is not here: `cargo xtask setup` installs it")?;
     let wasmedge_headers = setup::wasmedge_headers().ok_or("WasmEdge has no headers here")?;

@@ -19,6 +19,7 @@ pub(super) fn flags(folder: &Path) -> [String; 2] {
 
 /// Makes the interface in `folder`, by a compiler for the node's C library.
 pub(super) fn make(mut compiler: Command, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
     let (code, versions) = (folder.join("unwinder.c"), folder.join("unwinder.map"));
     fs::write(&code, functions())?;
     fs::write(&versions, map())?;

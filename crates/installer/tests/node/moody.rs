@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use shimmer_node::Node;
 
@@ -10,12 +10,9 @@ use shimmer_node::Node;
 /// `condition` is true.
 pub(crate) fn containerd(folder: &Path, condition: &str) {
     let node = Node::builder().bare().start().expect("a node");
-    let real = node.containerd().expect("a look").expect("it runs").args.remove(0);
+    let pid = node.containerd().expect("a look").expect("it runs").pid;
+    let real = fs::read_link(format!("/proc/{pid}/exe")).expect("it runs");
     node.stop().expect("nothing is left");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).map(|folder| folder.join(&real));
-    // A path that is absolute already stays what it is.
-    let real: PathBuf = places.into_iter().find(|file| file.exists()).expect("it runs");
     let beside = real.parent().expect("a folder").join("containerd-shim-runc-v2");
     symlink(beside, folder.join("containerd-shim-runc-v2")).expect("it is ours");
     let script = format!(
