@@ -63,14 +63,6 @@ impl Arguments {
     }
 }
 
-/// That a release can be written of what the tests have built; a step for `cargo xtask test`.
-#[expect(dead_code, reason = "whether it becomes a step is decided with the tests that install the image")]
-pub(crate) fn check() -> Result<()> {
-    let output = Some(cargo::target()?.join("image/check"));
-    let code = Arguments { output, host_libc: true, arm64: None, name: None }.write()?;
-    if code == ExitCode::SUCCESS { Ok(()) } else { Err("no release could be written".into()) }
-}
-
 /// The oldest C library of nodes that a release is for: that of the distributions that came in 2018 and 2019.
 const GLIBC: &str = "2.28";
 

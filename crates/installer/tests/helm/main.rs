@@ -76,10 +76,12 @@ fn a_broken_release_stops_at_the_first_node(bench: &Bench, broken: &str) {
     bench.runs_a_pod("wasmer");
 }
 
-/// A new handler is a new configuration, with which this containerd does not start.
+/// A new handler is a new configuration, with which this containerd does not start. It takes the place of one that no
+/// pod uses, since otherwise nothing would be touched.
 fn a_containerd_that_does_not_come_back_stops_at_the_first_node(bench: &Bench, image: &str) {
     let shims = format!(
-        "shims[0].name=wasmtime,shims[0].handler={UNBEARABLE},shims[0].runtimeClassName={UNBEARABLE}"
+        "shims[0].name=wasmtime,shims[1].name=wasmedge,shims[2].name=wasmer,shims[2].handler={UNBEARABLE},\
+         shims[2].runtimeClassName={UNBEARABLE}"
     );
     bench.succeeds(&["upgrade", "shimmer", CHART, "--set", image, "--set", &shims, "--set", "timeout=20"]);
     let problem = bench.waits_for_a_problem();
