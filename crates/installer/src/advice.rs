@@ -36,10 +36,16 @@ impl fmt::Display for Advice {
     }
 }
 
-/// All warnings for `wanted`; `before` is the configuration without it.
-pub(crate) fn advise(node: &Node<'_>, site: &Site, before: &Dump, wanted: &Wanted) -> Result<Vec<Advice>> {
+/// All warnings for `wanted`; `before` is the configuration without it, in which `old` of an earlier install may be.
+pub(crate) fn advise(
+    node: &Node<'_>,
+    site: &Site,
+    before: &Dump,
+    old: &Wanted,
+    wanted: &Wanted,
+) -> Result<Vec<Advice>> {
     let mut all = Vec::new();
-    all.extend(transfer(site, before, wanted));
+    all.extend(transfer(site, before, old, wanted));
     let runc = before.systemd_cgroup().unwrap_or(false);
     let mut cgroups = |text| all.push(Advice { kind: Kind::Cgroups, text });
     for runtime in &wanted.runtimes {
@@ -65,8 +71,10 @@ pub(crate) fn advise(node: &Node<'_>, site: &Site, before: &Dump, wanted: &Wante
 }
 
 /// From 2.1 on the transfer service pulls, and does not unpack images of a platform that is not the node's.
-fn transfer(site: &Site, before: &Dump, wanted: &Wanted) -> Option<Advice> {
-    let transfers = site.version.transfers() && before.pulls_locally() == Some(false);
+fn transfer(site: &Site, before: &Dump, old: &Wanted, wanted: &Wanted) -> Option<Advice> {
+    // What an earlier install has turned off is on again without it.
+    let is_on = before.pulls_locally() == Some(false) || old.settings.local_image_pull;
+    let transfers = site.version.transfers() && is_on;
     (transfers && !wanted.settings.local_image_pull).then(|| Advice {
         kind: Kind::Transfer,
         text: format!(
@@ -125,7 +133,11 @@ mod tests {
              [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]\nSystemdCgroup = {systemd}\n"
         );
         let before = Dump::parse(dump.as_bytes()).unwrap();
-        advise(&node, &site, &before, wanted).unwrap().into_iter().map(|advice| advice.kind).collect()
+        advise(&node, &site, &before, &Wanted::default(), wanted)
+            .unwrap()
+            .into_iter()
+            .map(|advice| advice.kind)
+            .collect()
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::journal::{self, Change, Leavings, Restarting};
 use crate::machine::{Machine, Supervisor};
-use crate::record::{Facts, Record, Shim};
+use crate::record::{FORMAT, Record, Shim};
 use crate::release::{Release, shim_file};
 use crate::schema::Version;
 use crate::settling::{Settling, reread};
@@ -247,9 +247,10 @@ impl Work<'_> {
             systemd_cgroup,
         };
         let runtimes: Vec<_> = shims.iter().map(runtime).collect();
-        let runtimes = check::missing(before, &self.old().runtimes, &runtimes)?;
+        let old = self.old();
+        let runtimes = check::missing(before, &old.runtimes, &runtimes)?;
         let wanted = Wanted { runtimes, settings: Settings::default() };
-        let advice = advice::advise(files, site, before, &wanted)?;
+        let advice = advice::advise(files, site, before, &old, &wanted)?;
         let mended = |advice: &&Advice| self.options.fix && advice.kind == advice::Kind::Transfer;
         let settings = Settings { local_image_pull: advice.iter().any(|advice| mended(&advice)) };
         warnings.extend(advice.iter().filter(|advice| !mended(advice)).map(ToString::to_string));
@@ -328,7 +329,8 @@ impl Work<'_> {
         }
         own.folders.extend(self.host.missing_above(&plan.writing.written.file)?);
         let original = plan.original.as_deref().filter(|_| plan.writing.written.existed);
-        Ok(Record::new(Facts {
+        Ok(Record {
+            format: FORMAT,
             release: self.release.id().to_owned(),
             version: self.release.version().to_owned(),
             shims: plan.shims.clone(),
@@ -336,7 +338,7 @@ impl Work<'_> {
             original: original.map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
             restart: restart.clone(),
             own,
-        }))
+        })
     }
 
     fn change(

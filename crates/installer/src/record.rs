@@ -11,7 +11,8 @@ use crate::store::{Own, Store};
 /// What an install has done, as the next one and an uninstall must know it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Record {
-    format: u32,
+    /// [`FORMAT`], as long as this installer has written it.
+    pub(crate) format: u32,
     /// The folder of the release among the versions.
     pub(crate) release: String,
     pub(crate) version: String,
@@ -34,24 +35,7 @@ pub(crate) struct Shim {
     pub(crate) handler: String,
 }
 
-/// What a record has beside its format.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    pub(crate) release: String,
-    pub(crate) version: String,
-    pub(crate) shims: Vec<Shim>,
-    pub(crate) written: Written,
-    pub(crate) original: Option<String>,
-    pub(crate) restart: Restarting,
-    pub(crate) own: Own,
-}
-
 impl Record {
-    pub(crate) fn new(facts: Facts) -> Self {
-        let Facts { release, version, shims, written, original, restart, own } = facts;
-        Self { format: FORMAT, release, version, shims, written, original, restart, own }
-    }
-
     /// What is installed; `None` where nothing is.
     ///
     /// # Errors
@@ -97,4 +81,5 @@ impl Record {
     }
 }
 
-const FORMAT: u32 = 1;
+/// What this installer writes and reads.
+pub(crate) const FORMAT: u32 = 1;

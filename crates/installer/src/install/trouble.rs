@@ -290,3 +290,18 @@ fn an_installation_that_has_stopped_working_needs_a_hand() {
         "{error}"
     );
 }
+
+#[test]
+fn what_was_fixed_stays_fixed_when_it_is_installed_again() {
+    let config = "version = 3\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n\
+                  [plugins.'io.containerd.cri.v1.images']\nuse_local_image_pull = false\n";
+    let bed = Bed::new(&[(CONFIG, config), ("/usr/bin/containerd", "2.2.0")], CONFIG);
+    let before = bed.snapshot();
+    let options = Options { fix: true, ..of(&bed, "1.0.0") };
+    let file = bed.install(&options).expect("it works").file;
+    let written = bed.host.read(&file).expect("it is a file");
+    let again = bed.install(&options).expect("it works again");
+    assert_eq!((again.changed, bed.host.read(&file).expect("it is a file")), (false, written));
+    bed.uninstall().expect("it is taken away");
+    assert_eq!(bed.snapshot(), before);
+}
