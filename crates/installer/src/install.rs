@@ -110,10 +110,10 @@ struct Plan {
 
 impl Work<'_> {
     fn carry_out(&self, own: Own) -> Result<Installed> {
-        let shims = self.shims()?;
+        // First what costs nothing: a node that is refused has nothing copied.
+        let plan = self.plan(self.shims()?)?;
         let target = self.release.put(self.host, self.store)?;
-        self.try_programs(&target, &shims)?;
-        let plan = self.plan(shims)?;
+        self.try_programs(&target, &plan.shims)?;
         let supervisor = self.machine.supervisor(&plan.site)?;
         let listed = self.machine.handlers(&plan.site.socket, &|_any| true)?;
         let now = self.host.read(&plan.writing.written.file)?;
