@@ -78,7 +78,12 @@ impl Handle {
                 tasks.delete_process(request(DeleteProcessRequest { container_id, exec_id })).await
             }
         };
-        let deleted = self.client.wait_at_most(limit, self.doing("delete"), call)?;
+        let deleted = self.client.wait_at_most(limit, self.doing("delete"), call);
+        if deleted.as_ref().is_err_and(|error| *error.kind() == ErrorKind::Timeout) {
+            // Nothing is sent while nobody waits: only with another call does containerd learn of this one's end.
+            self.client.version()?;
+        }
+        let deleted = deleted?;
         Ok(ExitStatus::new(deleted.exit_status, deleted.exited_at))
     }
 
