@@ -272,6 +272,9 @@ fn absolute(folder: &Path) -> Result<PathBuf> {
     folder.canonicalize().map_err(|error| Error::io(format!("find the shims in {}", folder.display()), error))
 }
 
+/// Where the library of CNI notes which networks it made, whatever containerd's settings say.
+const CNI_CACHE: &str = "/var/lib/cni";
+
 /// What the node sees, containerd's configuration included; what is the node's own of it is made below `folder`.
 fn view(options: &Options, folder: &Path, config: String) -> Result<View> {
     let mut view = View { network: options.member.is_some(), ..View::default() };
@@ -283,6 +286,11 @@ fn view(options: &Options, folder: &Path, config: String) -> Result<View> {
         let root = folder.join("root");
         fs::create_dir(&root).map_err(|error| Error::io(format!("make {}", root.display()), error))?;
         view.empty.push(c_string(&root)?);
+    }
+    // Of a node of either kind all of /var/lib is its own.
+    if options.bare.is_none() && options.member.is_none() {
+        fs::create_dir_all(CNI_CACHE).map_err(|error| Error::io(format!("make {CNI_CACHE}"), error))?;
+        view.empty.push(c_string(Path::new(CNI_CACHE))?);
     }
     let Some(member) = &options.member else { return Ok(view) };
     for path in &member.empty {

@@ -130,10 +130,13 @@ impl Traces {
     /// Why process `id` is one of the node's. Files of a process that ends meanwhile cannot be read: then it
     /// is none.
     fn process(&self, id: &str) -> Option<String> {
+        let has =
+            |content: &[u8], name: &str| content.windows(name.len()).any(|part| part == name.as_bytes());
         let names_us = |file: &str| {
             let content = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
-            let has = |name: &str| content.windows(name.len()).any(|part| part == name.as_bytes());
-            has(&self.name) || has(&self.slice())
+            // Who uses a cluster sets the one variable that is no sign.
+            let signs = content.split(|byte| *byte == 0).filter(|part| !part.starts_with(b"KUBECONFIG="));
+            signs.into_iter().any(|sign| has(sign, &self.name) || has(sign, &self.slice()))
         };
         let file = ["cgroup", "cmdline", "environ", "mountinfo"].into_iter().find(|file| names_us(file))?;
         Some(said(id, file, &self.name))
@@ -179,6 +182,8 @@ fn read(file: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -199,6 +204,21 @@ mod tests {
         let is_slice = |path: &&CString| path.to_bytes().ends_with(b"/shimmer_aB3xyz.slice");
         assert_eq!(estate.cgroups.iter().filter(is_slice).count() * 2, estate.cgroups.len());
         assert_eq!(traces.estate(false).slice, None, "systemd knows nothing of it");
+    }
+
+    #[test]
+    fn a_process_is_a_nodes_by_its_environment_but_not_by_the_cluster_that_it_uses() {
+        let found = |variable: &str| {
+            let traces = Traces::of(Path::new("/tmp/shimmer-inenviron")).expect("traces");
+            let file = "/tmp/shimmer-inenviron/file";
+            let mut user =
+                Command::new("cat").env(variable, file).stdin(Stdio::piped()).spawn().expect("a process");
+            let found = traces.leftovers().expect("a look at the machine");
+            drop(user.stdin.take());
+            user.wait().expect("it ends");
+            found.len()
+        };
+        assert_eq!((found("KUBECONFIG"), found("SHIMMER")), (0, 1));
     }
 
     #[test]

@@ -260,7 +260,14 @@ fn leaves_nothing_of_pods_that_run_when_the_node_stops() {
     };
     let containers: Vec<_> = pods.iter().map(start).collect();
     assert_eq!(containers.len(), 2);
+    let ids = pods.each_ref().map(|pod| pod.id().to_owned());
     node.stop().expect("nothing is left");
+    // The folder is the machine's, which may have none.
+    let notes = fs::read_dir("/var/lib/cni/results").map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    let notes = notes.into_iter().map(|note| note.expect("a note of CNI's").file_name());
+    let left: Vec<_> =
+        notes.filter(|note| ids.iter().any(|id| note.to_string_lossy().contains(id))).collect();
+    assert!(left.is_empty(), "of the pods' networks is left {left:?}");
 }
 
 #[test]
