@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use shimmer_oci::{Digest, Measured};
-use tar::{EntryType, Header};
+use shimmer_oci::{Digest, Measured, header};
+use tar::EntryType;
 
 use crate::{Error, Result};
 
@@ -68,8 +68,7 @@ pub(crate) struct Packed {
     pub(crate) unpacked: Digest,
 }
 
-/// Packs `entries` into a tar archive with gzip, at `path`. Nothing of this machine shows in it: all belongs to root and is
-/// as old as the epoch.
+/// Packs `entries` into a tar archive with gzip, at `path`.
 pub(crate) fn pack(entries: &Entries, path: &Path) -> Result<Packed> {
     let file = File::create_new(path).map_err(Error::io("make", path))?;
     // Not the time, and no system: the same files make the same bytes.
@@ -113,17 +112,6 @@ impl<R: Read> Read for Exactly<R> {
         })?;
         Ok(read)
     }
-}
-
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ fn blob(digest: &Digest) -> String {
 }
 
 fn append(archive: &mut tar::Builder<impl Write>, path: &str, bytes: &[u8]) -> io::Result<()> {
-    archive.append_data(&mut header(EntryType::Regular, 0o644, bytes.len()), path, bytes)
+    archive.append_data(&mut header(EntryType::Regular, 0o644, bytes.len() as u64), path, bytes)
 }
 
 /// Copies a layer from where it lies, and compares: an archive that promises what it does not hold is no use to anybody.
@@ -102,8 +102,7 @@ fn copy(archive: &mut tar::Builder<impl Write>, layer: &Layer) -> Result<()> {
     let Descriptor { digest, size, .. } = layer.descriptor;
     let mut content =
         Measuring { reader: layer.content.open()?.take(size), measured: Measured::new(io::sink()) };
-    let length = usize::try_from(size).map_err(io::Error::other)?;
-    archive.append_data(&mut header(EntryType::Regular, 0o644, length), blob(&digest), &mut content)?;
+    archive.append_data(&mut header(EntryType::Regular, 0o644, size), blob(&digest), &mut content)?;
     let (_, found, read) = content.measured.finish();
     if (found, read) == (digest, size) {
         return Ok(());

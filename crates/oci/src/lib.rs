@@ -33,7 +33,7 @@ pub use image::{Image, ImageKind, MAX_MANIFEST_SIZE};
 pub use layer::{Content, Layer};
 pub use process::{HTTP_ADDR, Process};
 pub use program::{MAX_PROGRAM_SIZE, program};
-pub use rootfs::Rootfs;
+pub use rootfs::{Rootfs, header};
 pub use writer::NewImage;
 
 /// The media types of layers that are a program: of CNCF Wasm artifacts, of runwasi's images, of Spin's.

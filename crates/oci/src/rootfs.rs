@@ -172,7 +172,7 @@ fn archive(files: &BTreeMap<String, File>) -> Result<Vec<u8>> {
     for (path, file) in files {
         match file {
             File::Regular { mode, bytes } => {
-                let mut header = header(EntryType::Regular, *mode, bytes.len());
+                let mut header = header(EntryType::Regular, *mode, bytes.len() as u64);
                 archive.append_data(&mut header, path, bytes.as_slice())?;
             }
             File::Directory { mode } => {
@@ -186,12 +186,13 @@ fn archive(files: &BTreeMap<String, File>) -> Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-/// A header that depends on nothing but its arguments.
-pub(crate) fn header(entry_type: EntryType, mode: u32, size: usize) -> Header {
+/// The header of a tar entry that depends on nothing but its arguments: root's, and as old as the epoch. So the same
+/// files make the same bytes, and nothing of this machine shows in them.
+pub fn header(entry_type: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(entry_type);
     header.set_mode(mode & 0o7777);
-    header.set_size(size as u64);
+    header.set_size(size);
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
