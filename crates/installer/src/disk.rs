@@ -4,6 +4,7 @@
 //! happens in [`Swap::stage`]; [`Swap::apply`] and [`Swap::undo`] only rename, so that a full disk cannot keep a node from
 //! being put back. What was there before is kept as a second link of the same file: it comes back as the very file.
 
+mod attributes;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +25,7 @@ use crate::host::Host;
 /// What a path is to be.
 #[derive(Debug)]
 pub(crate) enum New<'a> {
-    /// A file with these bytes. It keeps mode and owner of the file that is there.
+    /// A file with these bytes. It keeps mode, owner, label and access control list of the file that is there.
     File(&'a [u8]),
     /// A symbolic link.
     Link(&'a Path),
@@ -295,15 +296,19 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Writes a file with the mode and owner of the one in whose place it will be.
+    /// Writes a file that differs from the one in whose place it will be in its bytes only.
     fn create(&self, name: &OsStr, before: Option<FileType>, bytes: &[u8]) -> Result<()> {
         let mut file = self.open_new(name, Mode::from_raw_mode(0o644))?;
         if before == Some(FileType::RegularFile) {
-            let stat = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|error| self.failed("look at", error))?;
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let old = rustix::fs::openat(&self.folder, &self.name, flags, Mode::empty());
+            let old = old.map_err(|error| self.failed("look at", error))?;
+            let stat = rustix::fs::fstat(&old).map_err(|error| self.failed("look at", error))?;
             let owner = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
             rustix::fs::fchown(&file, Some(owner.0), Some(owner.1))
-                .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(stat.st_mode)))
+                .map_err(io::Error::from)
+                .and_then(|()| attributes::copy(&old, &file))
+                .and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(stat.st_mode))?))
                 .map_err(|error| self.failed("write", error))?;
         }
         let written = self.host.step().and_then(|()| file.write_all(bytes)).and_then(|()| file.sync_all());

@@ -31,6 +31,34 @@ fn a_change_keeps_mode_and_owner_and_undone_it_is_the_very_file() {
 }
 
 #[test]
+fn a_change_keeps_the_label_and_the_access_control_list() {
+    let (folder, host) = host();
+    let here = folder.path().join("etc/containerd/config.toml");
+    fs::write(&here, "before").expect("it is ours");
+    let label = b"system_u:object_r:container_config_t:s0\0".as_slice();
+    // Version 2, as xattr(7) has it: the owner, the user 1234, the group, the mask and the others.
+    let entries = [(1, 6, u32::MAX), (2, 4, 1234), (4, 0, u32::MAX), (16, 4, u32::MAX), (32, 0, u32::MAX)];
+    let entry = |(tag, rights, id): (u16, u16, u32)| {
+        [tag.to_le_bytes().as_slice(), &rights.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    let list = [2_u32.to_le_bytes().to_vec(), entries.map(entry).concat()].concat();
+    let attributes = [("security.selinux", label), ("system.posix_acl_access", list.as_slice())];
+    for (name, value) in attributes {
+        rustix::fs::setxattr(&here, name, value, rustix::fs::XattrFlags::empty()).expect("the disk keeps it");
+    }
+    let swap = Swap::stage(&host, Path::new(CONFIG), &New::File(b"after")).expect("it is staged");
+    swap.apply(&host).expect("it is made");
+    assert_eq!(fs::read(&here).expect("it is there"), b"after");
+    for (name, value) in attributes {
+        let mut buffer = [0; 256];
+        let size =
+            rustix::fs::getxattr(&here, name, &mut buffer).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(&buffer[..size], value, "{name}");
+    }
+    assert_eq!(fs::metadata(&here).expect("it is there").mode() & 0o777, 0o640);
+}
+
+#[test]
 fn undoing_is_right_at_every_moment_and_any_number_of_times() {
     for existed in [true, false] {
         for new in [New::File(b"after"), New::Link(Path::new("elsewhere")), New::Absent] {
