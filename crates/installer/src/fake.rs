@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 
+use rustix::process::Pid;
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::distribution::Site;
@@ -51,6 +53,8 @@ pub(crate) struct FakeMachine {
     pub(crate) is_left: Cell<bool>,
     /// Those that containerd knows.
     pub(crate) pods: RefCell<BTreeMap<String, Pod>>,
+    /// A shim whose pod containerd knows no more.
+    pub(crate) leaving: RefCell<Option<Child>>,
 }
 
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
@@ -76,6 +80,7 @@ impl Bed {
             is_blind: Cell::new(false),
             is_left: Cell::new(false),
             pods: RefCell::default(),
+            leaving: RefCell::default(),
         };
         machine.read();
         let host = Host::open(folder.path()).expect("it is there");
@@ -333,6 +338,12 @@ impl Machine for FakeMachine {
         if self.is_blind.get() {
             return Err(Error::new(ErrorKind::Failed, "cannot look at the processes of the node"));
         }
-        Ok(Vec::new())
+        let mut leaving = self.leaving.borrow_mut();
+        let Some(shim) = leaving.as_mut() else { return Ok(Vec::new()) };
+        if shim.try_wait().expect("a look at it").is_some() {
+            return Ok(Vec::new());
+        }
+        let pod = Pod { namespace: "k8s.io".into(), name: "gone".into(), handler: None };
+        Ok(vec![User { pid: Pid::from_child(shim), version: "1.0.0".into(), pod: Some(pod) }])
     }
 }

@@ -1,6 +1,7 @@
 //! Uninstalling: the node's files become byte for byte what they were, and nothing of ours stays.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -55,6 +56,7 @@ pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result
     if let Some(record) = Record::read(host, store)? {
         // A containerd that does not serve has nothing swept; what is left is told as a pod then.
         let _unswept = machine.sweep(&record.restart.socket);
+        await_leaving(host, store, machine, &record.restart.socket)?;
     }
     let pods = pods(host, store, machine)?;
     if pods.is_empty() {
@@ -65,6 +67,26 @@ pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result
         format!("{count} of this node still run on the shims: {names}. Delete them first, or say --force");
     Err(Error::refused(message))
 }
+
+/// Waits for the ends of shims whose pods are gone: containerd says so before its shim has ended, and sweeps up after that
+/// by another process of the same file.
+fn await_leaving(host: &Host, store: &Store, machine: &dyn Machine, socket: &Path) -> Result<()> {
+    let deadline = Instant::now() + LEAVING;
+    // Of a containerd that does not serve nothing can be known.
+    while let Ok(known) = machine.pods(socket) {
+        let users = machine.users(host, store)?;
+        let is_leaving = |user: &&User| user.pod.as_ref().is_some_and(|pod| !known.contains_key(&pod.name));
+        let left = deadline.saturating_duration_since(Instant::now());
+        match users.iter().find(is_leaving) {
+            Some(user) if user.ends_within(left)? => {}
+            _ => break,
+        }
+    }
+    Ok(())
+}
+
+/// Longer than any shim takes; what runs then is a container of somebody's who does not use CRI.
+const LEAVING: Duration = Duration::from_secs(10);
 
 /// Takes everything away. With `force`, also under the pods that use it.
 pub(crate) fn uninstall(

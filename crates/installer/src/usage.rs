@@ -5,19 +5,21 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::program;
 use crate::store::Store;
 
 /// A process that was started from one of our files.
 #[derive(Debug)]
 pub(crate) struct User {
-    pid: Pid,
+    pub(crate) pid: Pid,
     /// The folder of its release.
     pub(crate) version: String,
     /// What it serves, if that is a pod and not what comes.
@@ -70,6 +72,16 @@ pub(crate) fn users(host: &Host, store: &Store) -> Result<Vec<User>> {
 }
 
 impl User {
+    /// Waits for its end; says whether it came.
+    pub(crate) fn ends_within(&self, limit: Duration) -> Result<bool> {
+        let ended = match pidfd_open(self.pid, PidfdFlags::empty()) {
+            Ok(process) => program::ended(process, limit),
+            Err(rustix::io::Errno::SRCH) => Ok(true),
+            Err(error) => Err(error.into()),
+        };
+        ended.map_err(|error| Error::io(format!("wait for the process {}", self.pid), error))
+    }
+
     /// Ends an engine that waits for pods.
     pub(crate) fn end(&self) -> Result<()> {
         match kill_process(self.pid, Signal::TERM) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 use super::*;
 use crate::fake::{Bed, CONFIG, shim};
@@ -36,6 +37,17 @@ fn a_folder_that_is_somebody_elses_is_no_prefix() {
     for odd in ["/opt", "opt/shimmer", "/opt/../etc", "/"] {
         assert!(Store::new(Path::new(odd)).is_err(), "{odd}");
     }
+}
+
+#[test]
+fn a_shim_whose_pod_is_gone_is_waited_for() {
+    let bed = Bed::with_drop_ins();
+    let before = bed.snapshot();
+    bed.install(&of(&bed, "1.0.0")).expect("it is installed");
+    let shim = Command::new("sleep").arg("0.3").spawn().expect("a process");
+    bed.machine.leaving.replace(Some(shim));
+    bed.uninstall().expect("it has ended in the end");
+    assert_eq!(bed.snapshot(), before);
 }
 
 #[test]
