@@ -172,7 +172,10 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_server_that_has_ended() {
-        let address = free_address().expect("a port");
+        // Where no other test has a server.
+        let listener = TcpListener::bind((Ipv4Addr::new(127, 9, 9, 9), 0)).expect("a port");
+        let address = listener.local_addr().expect("its address");
+        drop(listener);
         assert!(await_answer(address, || Ok(true)).expect("an end"));
     }
 }

@@ -119,4 +119,4 @@ impl Captured {
 }
 
 /// How long a shim may hold a stream of a program that is deleted.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);

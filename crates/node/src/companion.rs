@@ -82,7 +82,7 @@ impl Companion {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const TAIL: usize = 4096;
 
 fn named(command: &Command) -> String {

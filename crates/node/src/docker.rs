@@ -81,5 +81,5 @@ impl Docker {
     }
 }
 
-const READINESS: Duration = Duration::from_secs(30);
+const READINESS: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);

@@ -231,7 +231,7 @@ fn mark() -> Vec<u8> {
 const MARK: &str = "/shimmer/mark";
 const MARK_TYPE: &str = "shimmer.Mark";
 const STEP: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

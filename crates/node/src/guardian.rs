@@ -170,7 +170,11 @@ impl Plan {
             self.estate.kill();
         }
         let _already_ended = kill_process(init, Signal::KILL);
-        while let Err(rustix::io::Errno::INTR) = waitpid(Some(init), WaitOptions::empty()) {}
+        // A runc that was about to freeze a container may have done so since.
+        while let Ok(None) | Err(rustix::io::Errno::INTR) = waitpid(Some(init), WaitOptions::NOHANG) {
+            let _interrupted = rustix::thread::nanosleep(&Timespec { tv_sec: 0, tv_nsec: 5_000_000 });
+            self.estate.thaw();
+        }
         // Orphans that have come here: there are none where a namespace has ended with its first process.
         while let Ok(_) | Err(rustix::io::Errno::INTR) = wait(WaitOptions::empty()) {}
         if let Some(slice) = &self.estate.slice {

@@ -127,4 +127,4 @@ impl Handle {
 }
 
 const SIGKILL: u32 = 9;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);

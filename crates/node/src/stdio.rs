@@ -199,7 +199,7 @@ impl Drop for Stdio {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(20);
 /// How often a shim is asked whether a silent program runs: seldom, since somebody may measure.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);

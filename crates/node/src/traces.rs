@@ -182,6 +182,7 @@ fn read(file: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -211,10 +212,15 @@ mod tests {
         let found = |variable: &str| {
             let traces = Traces::of(Path::new("/tmp/shimmer-inenviron")).expect("traces");
             let file = "/tmp/shimmer-inenviron/file";
-            let mut user =
-                Command::new("cat").env(variable, file).stdin(Stdio::piped()).spawn().expect("a process");
+            let mut command = Command::new("cat");
+            command.env(variable, file).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut user = command.spawn().expect("a process");
+            let (mut input, mut output) = user.stdin.take().zip(user.stdout.take()).expect("two pipes");
+            // Its environment is there when its program runs.
+            input.write_all(b"up").expect("it reads");
+            output.read_exact(&mut [0; 2]).expect("it writes");
             let found = traces.leftovers().expect("a look at the machine");
-            drop(user.stdin.take());
+            drop(input);
             user.wait().expect("it ends");
             found.len()
         };

@@ -271,14 +271,16 @@ mod tests {
         (0..2000).for_each(|_| create());
         let start = Instant::now();
         guard.flush().await;
-        assert!((PATIENCE..2 * PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
+        // An export by itself would take longer.
+        assert!((PATIENCE..5 * PATIENCE).contains(&start.elapsed()), "{:?}", start.elapsed());
     }
 
     #[tokio::test]
     async fn a_dead_collector_is_told_of_once() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        // It does not listen, and nobody else can.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
         let (reader, guard, default) = installed(&format!("http://{address}"), &[]);
         // More than one batch.
         (0..80).for_each(|_| create());

@@ -1,8 +1,9 @@
 //! A containerd that starts, or does not, as it is told by what is on its node.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use shimmer_node::Node;
 
@@ -19,6 +20,11 @@ pub(crate) fn containerd(folder: &Path, condition: &str) {
         "#!/bin/sh\ncase \"$*\" in *dump*|*--version*) ;; *) if {condition}; then exit 1; fi ;; esac\nexec {} \"$@\"\n",
         real.display()
     );
-    fs::write(folder.join("containerd"), script).expect("it is ours");
-    fs::set_permissions(folder.join("containerd"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let written = folder.join("containerd.new");
+    fs::write(&written, script).expect("it is ours");
+    // By another process: while this one has a program open for writing, a child of another thread has it open as well,
+    // and nobody can execute it.
+    let installed =
+        Command::new("install").args(["-m", "755"]).args([written, folder.join("containerd")]).status();
+    assert!(installed.expect("install").success(), "it is ours");
 }

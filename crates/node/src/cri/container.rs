@@ -62,7 +62,7 @@ impl PodContainer {
         self.cri.client.wait(self.doing("start"), self.cri.runtime().start_container(message)).map(drop)
     }
 
-    /// Waits until the program has ended and CRI says how.
+    /// Waits until the program has ended, CRI says how, and all that it wrote is in its log.
     ///
     /// # Errors
     /// [`Timeout`](ErrorKind::Timeout), with what was logged, where it has not within `timeout`; the container
@@ -74,7 +74,10 @@ impl PodContainer {
         let call = async { self.cri.client.api().tasks().wait(request(message)).await };
         let _moment = self.cri.client.wait_at_most(timeout, self.doing("wait for"), call);
         let ended = until(timeout.saturating_sub(begin.elapsed()), || {
-            Ok(if let ContainerStatus::Exited(ended) = self.status()? { Some(ended) } else { None })
+            Ok(match self.status()? {
+                ContainerStatus::Exited(ended) if Log::is_whole(&self.log)? => Some(ended),
+                _ => None,
+            })
         })?;
         ended.ok_or_else(|| self.late(&format!("has not ended within {timeout:?}")))
     }
@@ -87,11 +90,12 @@ impl PodContainer {
     pub fn wait_for(&self, text: &str, timeout: Duration) -> Result<()> {
         let mut looked = Instant::now();
         let found = until(timeout, || {
-            // Asked first, since the log is complete once CRI says that it has ended. Where containerd does not serve, which
-            // some tests bring about, nobody knows that.
+            // Asked first: then the log is complete. Where containerd does not serve, which some tests bring about, nobody
+            // knows whether it has ended.
             let mut has_ended = false;
             if looked.elapsed() >= LOOK {
-                has_ended = matches!(self.status(), Ok(ContainerStatus::Exited(_)));
+                has_ended =
+                    matches!(self.status(), Ok(ContainerStatus::Exited(_))) && Log::is_whole(&self.log)?;
                 looked = Instant::now();
             }
             let is_written = self.log()?.contains(text);

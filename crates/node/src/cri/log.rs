@@ -1,8 +1,9 @@
 //! Log files of containers in CRI's format: `<time> <stdout|stderr> <P|F> <text>` in each line.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -32,6 +33,23 @@ impl Log {
         log.map_err(|error| Error::io(format!("read the log {}", path.display()), error))
     }
 
+    /// Whether nobody writes to a log file any more. containerd says that a container has ended when what that wrote has
+    /// been read, and closes the file when that has been written; nothing orders the two.
+    pub(super) fn is_whole(path: &Path) -> Result<bool> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            file => file.map_err(|error| Error::io(format!("open the log {}", path.display()), error))?,
+        };
+        // SAFETY: plain system calls on a descriptor that outlives them; they take integers. The lease ends with the
+        // descriptor. Should somebody open the file to write until then, the kernel sends SIGURG, which nobody notices.
+        let lease = unsafe {
+            libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
+            libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK)
+        };
+        // Only a writer is a reason to wait: where there are no leases, nobody knows.
+        Ok(lease == 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock)
+    }
+
     /// Whether `text` is in either stream.
     pub fn contains(&self, text: &str) -> bool {
         let text = text.as_bytes();
@@ -59,6 +77,9 @@ impl Log {
         Ok(log)
     }
 }
+
+/// Of Linux' `asm-generic/fcntl.h`; the crate `libc` has it for other systems only.
+const F_SETSIG: libc::c_int = 10;
 
 impl fmt::Display for Log {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +136,17 @@ mod tests {
     use super::*;
 
     const TIME: &str = "2026-01-02T03:04:05.678901234Z";
+
+    #[test]
+    fn is_whole_when_nobody_writes_to_it_any_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("0.log");
+        assert!(Log::is_whole(&path).expect("a look"), "nobody has begun");
+        let writer = File::create(&path).expect("a file");
+        assert!(!Log::is_whole(&path).expect("a look"));
+        drop(writer);
+        assert!(Log::is_whole(&path).expect("a look"));
+    }
 
     fn parse(lines: &[&str]) -> io::Result<Log> {
         Log::parse(lines.iter().map(|line| format!("{TIME} {line}")).collect::<String>().as_bytes())

@@ -94,5 +94,5 @@ fn ended(api: &Api, exec: &str, doing: &str) -> Result<Ended> {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);

@@ -170,4 +170,4 @@ async fn feed(
 }
 
 /// How long dockerd may hold the streams of a program that has ended.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -58,6 +58,7 @@ fn says_what_happened_instead_of_what_was_awaited() {
     let node = node();
     let events = node.events().expect("a subscription");
     import(&node);
+    events.wait_for(|event| event.topic == "/images/create", SOON).expect("it is told");
     let error =
         events.wait_for(is("/tasks/oom", "none"), Duration::from_millis(100)).expect_err("there is none");
     assert_eq!(error.kind(), &ErrorKind::Timeout);

@@ -12,6 +12,9 @@ mod leftovers;
 mod streams;
 mod task;
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use shimmer_node::{Code, ContainerSpec, Error, ErrorKind, Image, Node, Output, Task};
@@ -23,6 +26,17 @@ const SIGTERM: u32 = 15;
 
 fn node() -> Node {
     Node::builder().start().unwrap_or_else(|error| panic!("a node is needed: {error}"))
+}
+
+/// Puts a program at `path`, by another process: while this one has it open for writing, a child of another thread has it
+/// open as well, and nobody can execute it.
+#[track_caller]
+fn put_program(path: &Path, text: &str) {
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+    let mut install = install.spawn().expect("coreutils");
+    install.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it reads");
+    assert!(install.wait().expect("it ends").success(), "{} is written", path.display());
 }
 
 fn import(node: &Node) -> Image {
