@@ -153,7 +153,9 @@ impl Seen {
             ("stderr", kept(&ended.stderr))
         };
         let status = Fact::new("status", ended.code.to_string());
-        let reason = ended.reason.as_ref().map(|reason| Fact::new("reason", reason));
+        // Whether a kill was for want of memory is told by another way than the end, and may come later.
+        let reason = ended.reason.as_ref().filter(|_| ended.code != KILLED);
+        let reason = reason.map(|reason| Fact::new("reason", reason));
         let streams = [Fact::new("stdout", kept(&ended.stdout)), Fact::new(stderr, said)];
         [status].into_iter().chain(reason).chain(streams).collect()
     }
@@ -220,6 +222,7 @@ impl Entry {
 
 /// The status of a guest that trapped.
 const TRAP: u32 = 134;
+const KILLED: u32 = 128 + 9;
 /// How many files of a folder a person wants to read about.
 const SHOWN_ENTRIES: usize = 20;
 

@@ -6,6 +6,7 @@
 //! reason, is played all the same, and turns the run red when it passes. No case is skipped.
 
 mod account;
+mod address;
 mod case;
 mod cases;
 mod cgroup;

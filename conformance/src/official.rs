@@ -14,6 +14,7 @@ use shimmer_node::{Access, ContainerSpec};
 use tempfile::TempDir;
 
 use self::session::Session;
+use crate::address::free_address;
 use crate::case::{Case, Play};
 use crate::error::Result;
 use crate::failure::{self, Failure};
@@ -40,7 +41,7 @@ pub(crate) fn play(stage: &Stage<'_>, script: &failure::Result<Script>) -> failu
     let script = script.as_ref().map_err(Clone::clone)?;
     let folder = TempDir::new()?;
     let dirs = script.stage(folder.path())?;
-    let address = (script.world == World::Service).then(request::free_address).transpose()?;
+    let address = (script.world == World::Service).then(free_address).transpose()?;
     let mut spec = described(stage, &dirs)?;
     if let Some(address) = address {
         spec = spec.env(ADDRESS, &address.to_string());

@@ -23,9 +23,9 @@ pub(crate) fn patience() -> Duration {
     GIVEN.get().copied().unwrap_or(USUAL)
 }
 
-/// How long is waited for what follows at once, and what a host may not do at all.
+/// How long is waited for what follows soon, and what a host may not do at all.
 pub(crate) fn notice() -> Duration {
-    patience() / 15
+    patience() / 2
 }
 
 /// Repeats `attempt` until it says that nothing is missing any more; fails with what it said last.

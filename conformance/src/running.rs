@@ -73,7 +73,7 @@ const DELETE_RACE: &str = "could not delete";
 /// How often a container is tried that fails by such a chance.
 const ATTEMPTS: usize = 4;
 /// How long a container may take to end by itself when CRI stops it.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(30);
 const SIGTERM: u32 = 15;
 
 impl<'a> Running<'a> {
@@ -226,11 +226,13 @@ impl<'a> Running<'a> {
     /// The container's first process, as this machine counts processes.
     pub(crate) fn process(&self) -> Result<u32> {
         let node = &self.stage.shim.node;
-        let pid = if let Kind::Docker { container, .. } = &self.kind {
-            docker::pid(container)?
-        } else {
-            let task = node.tasks()?.into_iter().find(|task| task.id == self.id());
-            task.ok_or_else(|| format!("containerd lists no task {}", self.id()))?.pid
+        let pid = match &self.kind {
+            Kind::Task { task, .. } => task.pid(),
+            Kind::Cri { container, .. } => {
+                let task = node.tasks()?.into_iter().find(|task| task.id == container.id());
+                task.ok_or_else(|| format!("containerd lists no task {}", self.id()))?.pid
+            }
+            Kind::Docker { container, .. } => docker::pid(container)?,
         };
         let processes = match node.processes() {
             // A containerd that is not ours counts processes as this machine does.
@@ -337,7 +339,7 @@ fn start(
 }
 
 /// Deletes a task that has ended; it is tried again where the host is known to fail by chance.
-fn delete(task: &mut Task) -> std::result::Result<Output, shimmer_node::Error> {
+pub(crate) fn delete(task: &mut Task) -> std::result::Result<Output, shimmer_node::Error> {
     for _ in 1..ATTEMPTS {
         match task.try_delete() {
             Err(error) if error.to_string().contains(DELETE_RACE) => {}

@@ -31,6 +31,11 @@ struct Defect {
     missed_by: &'static [&'static str],
 }
 
+/// How long a step may take. A defect by which something never happens is seen when that is over.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Long for one step, and short enough to wait for two times.
+const BRIEF: Duration = Duration::from_secs(20);
+
 const DEFECTS: [Defect; 7] = [
     Defect {
         name: "none",
@@ -91,8 +96,6 @@ const DEFECTS: [Defect; 7] = [
 
 /// Whatever is wrong with a shim, its node ends and leaves nothing.
 const LEFT: &str = "resilience/nothing-is-left-on-the-machine";
-/// Longer than a container takes on a busy machine, and short enough to wait for two times.
-const PATIENCE: Duration = Duration::from_secs(10);
 const SHIM: &str = "containerd-shim-broken-";
 const REFERENCE: &str = "containerd-shim-runc-v2";
 
@@ -138,7 +141,7 @@ impl Defect {
             shim: Some(Target::Binary(shim)),
             levels: vec![Level::Task, Level::Docker],
             filters: cases.iter().map(|id| Pattern::new(id)).collect::<Result<_, _>>()?,
-            patience: Some(PATIENCE),
+            patience: Some(if self.name == "signal" || self.name == "delete" { BRIEF } else { PATIENCE }),
             ..Run::default()
         };
         let results = run.play(&Quiet)?.results;

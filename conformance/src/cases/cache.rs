@@ -12,6 +12,7 @@ use crate::expected::Ended;
 use crate::failure::{Result, ensure};
 use crate::guests::HELLO;
 use crate::images::Form;
+use crate::patience::{notice, until};
 use crate::profile::Profile;
 use crate::setup::Setup;
 use crate::shim::Shim;
@@ -106,12 +107,18 @@ fn at_once(stage: &Stage<'_>, setups: &[Setup]) -> Result {
 /// The log tells how often the program was compiled.
 fn compiled(shim: &Shim, setup: &Setup, times: usize) -> Result {
     let program = Digest::of(&setup.program).to_string();
-    let log = shim.node.log()?;
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let tells = |line: &&str| {
         line.contains(&program) && line.split(|letter| !is_part(letter)).any(|word| word == COMPILED)
     };
-    let told = log.lines().filter(tells).count();
+    // containerd copies what a shim logs.
+    until(notice(), || {
+        let log = shim.node.log()?;
+        let told = log.lines().filter(tells).count();
+        Ok((told < times)
+            .then(|| format!("expected the log to tell of {times} compilations, but saw {told}")))
+    })?;
+    let told = shim.node.log()?.lines().filter(tells).count();
     ensure(told == times, || format!("expected the log to tell of {times} compilations, but saw {told}"))
 }
 

@@ -198,9 +198,11 @@ fn out_of_memory(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let container = running.in_docker()?;
     container.wait(patience())?;
-    let state = container.inspect()?;
-    ensure(state.is_oom_killed && state.code == 137, || {
-        format!("expected OOMKilled and status 137, but saw {state:?}")
+    // containerd tells the reason by another way than the end.
+    until(patience(), || {
+        let state = container.inspect()?;
+        let is_told = state.is_oom_killed && state.code == 137;
+        Ok((!is_told).then(|| format!("expected OOMKilled and status 137, but saw {state:?}")))
     })
 }
 
@@ -254,9 +256,12 @@ fn ready<'a>(stage: &'a Stage<'_>) -> Result<Running<'a>> {
 }
 
 fn is(running: &mut Running<'_>, status: &str, code: u32) -> Result {
-    let state = running.in_docker()?.inspect()?;
-    ensure(state.status == status && state.code == code, || {
-        format!("expected {status} with status {code}, but saw {state:?}")
+    let container = running.in_docker()?;
+    // dockerd learns by containerd's events, also of what it did itself.
+    until(patience(), || {
+        let state = container.inspect()?;
+        let is_so = state.status == status && state.code == code;
+        Ok((!is_so).then(|| format!("expected {status} with status {code}, but saw {state:?}")))
     })
 }
 

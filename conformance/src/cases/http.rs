@@ -2,11 +2,12 @@ mod answer;
 mod server;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use self::server::{Connection, SIGTERM, Server};
 use super::row;
+use crate::address::own_address;
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::guests::HTTP_COMPONENT;
@@ -121,7 +122,7 @@ fn with_server(stage: &Stage<'_>, talk: fn(&Server<'_>) -> Result) -> Result {
 }
 
 fn fetches(server: &Server<'_>) -> Result {
-    let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let upstream = TcpListener::bind((own_address(), 0))?;
     let address = upstream.local_addr()?;
     let answering = thread::spawn(move || answer_once(&upstream));
     server.expect(&format!("/fetch?http://{address}/x"), "HTTP/1.1 200", "from upstream")?;
@@ -188,7 +189,7 @@ fn twenty_at_once(server: &Server<'_>) -> Result {
 }
 
 fn address_in_use(stage: &Stage<'_>) -> Result {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = TcpListener::bind((own_address(), 0))?;
     let address = listener.local_addr()?.to_string();
     let ended = stage.start(&stage.setup().env([("SHIMMER_HTTP_ADDR", &address)]))?.end_unnoted()?;
     let says = ended.stderr();

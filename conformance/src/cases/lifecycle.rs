@@ -14,7 +14,7 @@ use crate::failure::{Failure, Result, ensure};
 use crate::level::Level;
 use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
-use crate::running::Running;
+use crate::running::{Running, delete};
 use crate::setup::probe;
 use crate::stage::{Stage, refusal, refusal_as};
 
@@ -141,7 +141,7 @@ fn same_id_again(stage: &Stage<'_>) -> Result {
 
 fn delete_before_the_start(stage: &Stage<'_>) -> Result {
     let mut running = stage.create(&stage.setup())?;
-    running.task()?.try_delete()?;
+    delete(running.task()?)?;
     let gone = stage.shim.node.task_state(running.id());
     refusal_as(Code::NotFound, gone).map(drop)
 }
@@ -161,7 +161,7 @@ fn delete_twice(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
     let task = running.task()?;
     task.wait(patience())?;
-    task.try_delete()?;
+    delete(task)?;
     refusal_as(Code::NotFound, task.try_delete()).map(drop)
 }
 
@@ -214,7 +214,7 @@ fn status_without_wait(stage: &Stage<'_>) -> Result {
         patience(),
         || Ok((task.state()? != State::Stopped).then(|| "the guest has not ended".to_owned())),
     )?;
-    let output = task.try_delete()?;
+    let output = delete(task)?;
     ensure(output.code == 7, || format!("expected status 7, but saw {}", output.code))
 }
 

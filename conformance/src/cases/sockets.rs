@@ -5,6 +5,7 @@ use std::thread;
 use shimmer_node::cri::CriContainerSpec;
 
 use super::row;
+use crate::address::{free_address, own_address};
 use crate::case::Case;
 use crate::expected::Ended;
 use crate::failure::{Failure, Result, ensure};
@@ -50,7 +51,7 @@ fn named() -> Setup {
 }
 
 fn tcp_client(stage: &Stage<'_>) -> Result {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let listener = TcpListener::bind((own_address(), 0))?;
     let address = listener.local_addr()?.to_string();
     let answering = thread::spawn(move || answer_once(&listener));
     let ended = run(stage, ["tcp-connect", &address, "question"])?;
@@ -59,14 +60,14 @@ fn tcp_client(stage: &Stage<'_>) -> Result {
 }
 
 fn tcp_server(stage: &Stage<'_>) -> Result {
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let address = free_address()?;
     let running = serve(stage, address)?;
     echo(address)?;
     expect(&running.end_unnoted()?, 0, "listening on")
 }
 
 fn udp(stage: &Stage<'_>) -> Result {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let socket = UdpSocket::bind((own_address(), 0))?;
     socket.set_read_timeout(Some(patience()))?;
     let address = socket.local_addr()?.to_string();
     let answering = thread::spawn(move || {

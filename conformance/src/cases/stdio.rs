@@ -62,18 +62,17 @@ fn any_byte(stage: &Stage<'_>) -> Result {
 
 /// Each line is answered before the next one is sent.
 fn dialogue(stage: &Stage<'_>) -> Result {
-    let container = stage.shim.node.container(stage.spec(&stage.setup())?.stdin_open())?;
-    let mut task = container.create()?;
-    task.start()?;
+    let mut running = stage.create_task(&stage.spec(&stage.setup())?.stdin_open())?;
+    running.start()?;
+    let task = running.task()?;
     for line in ["one\n", "two\n", "three\n"] {
         task.write(line)?;
         task.wait_for(line, patience())?;
     }
     // A shim that does not know the call leaves the pipe to its end, which is closed all the same.
     let _unknown = task.close_stdin();
-    task.wait(patience())?;
-    let output = task.delete()?;
-    ensure((output.code, &*output.stdout) == (0, b"one\ntwo\nthree\n".as_slice()), || {
-        format!("expected three lines back, but saw {:?}", String::from_utf8_lossy(&output.stdout))
+    let ended = running.end_unnoted()?;
+    ensure((ended.code, &*ended.stdout) == (0, b"one\ntwo\nthree\n".as_slice()), || {
+        format!("expected three lines back, but saw {}", ended.describe())
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
 use crate::failure::{Failure, Result, ensure};
 use crate::patience::patience;
@@ -15,11 +15,6 @@ pub(super) struct Request<'a> {
     pub(super) path: &'a str,
     pub(super) headers: &'a BTreeMap<String, String>,
     pub(super) body: &'a str,
-}
-
-/// An address on which nobody listens; the kernel does not give it to another soon.
-pub(super) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 impl Request<'_> {
@@ -88,6 +83,8 @@ fn split<'a>(bytes: &'a [u8], by: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\ncontent-length: 4\r\n\r\nhey\n";

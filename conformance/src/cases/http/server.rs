@@ -1,11 +1,12 @@
 //! The guest `http` in a container: on this machine's loopback, or on the address of a pod of its own.
 
 use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Instant;
 
 use super::answer::Answer;
+use crate::address::free_address;
 use crate::failure::{Failure, Result, ensure};
 use crate::guests::HTTP_COMPONENT;
 use crate::patience::patience;
@@ -108,9 +109,4 @@ impl Connection {
     pub(super) fn answer(&mut self) -> Result<Answer> {
         Answer::read(&mut self.0)
     }
-}
-
-/// An address on which nobody listens; the kernel does not give it to another soon.
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -93,7 +93,7 @@ fn pause_stops_the_guest(stage: &Stage<'_>) -> Result {
         clock.wait_for(&format!("\n{line}\n"))
     };
     // What it wrote before may still be on its way.
-    pass(2)?;
+    pass(10)?;
     let before = last_line(task);
     pass(4)?;
     let after = last_line(task);

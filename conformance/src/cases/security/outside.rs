@@ -140,14 +140,18 @@ fn is_inside(process: u32, number: u32, target: &str) -> Result<bool> {
         return Ok(!is_shared(process, target)?);
     }
     let descriptor = format!("/proc/{process}/fd/{number}");
-    if target == "/" && fs::metadata(&descriptor)?.is_file() {
+    let open = match fs::metadata(&descriptor) {
+        // It was closed meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        open => open?,
+    };
+    if target == "/" && open.is_file() {
         // A file on a mount that is in no tree, and must be read-only.
         let written = fs::File::options().write(true).open(&descriptor);
         return Ok(written.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem));
     }
     let root = format!("/proc/{process}/root");
     let named = fs::metadata(Path::new(&root).join(target.trim_start_matches('/')));
-    let open = fs::metadata(descriptor)?;
     Ok(named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
 }
 
@@ -160,7 +164,8 @@ fn is_shared(process: u32, target: &str) -> Result<bool> {
         let Ok(other) = name.parse::<u32>() else { continue };
         // A process that ends meanwhile shares nothing any more.
         let open = descriptors(other).unwrap_or_default();
-        if namespace(&name) != own && open.iter().any(|(_, theirs)| theirs == target) {
+        let is_outside = namespace(&name).is_some_and(|theirs| Some(theirs) != own);
+        if is_outside && open.iter().any(|(_, theirs)| theirs == target) {
             return Ok(true);
         }
     }

@@ -5,7 +5,6 @@ use crate::case::Case;
 use crate::cases::row;
 use crate::failure::{Result, ensure};
 use crate::level::Level;
-use crate::patience::patience;
 use crate::profile::Profile;
 use crate::setup::probe;
 use crate::stage::Stage;
@@ -80,13 +79,10 @@ fn clock(stage: &Stage<'_>) -> Result<String> {
 
 /// Stdin is open and silent, which only the task service can show.
 fn poll_does_not_wait_for_stdin(stage: &Stage<'_>) -> Result {
-    let container = stage.shim.node.container(stage.spec(&stage.setup())?.stdin_open())?;
-    let mut task = container.create()?;
-    task.start()?;
-    task.wait(patience())?;
-    let output = task.delete()?;
-    let printed = String::from_utf8_lossy(&output.stdout);
-    ensure((output.code, &*printed) == (0, "ready\nclock\n"), || {
-        format!("expected status 0 and `clock`, but saw status {} and {printed:?}", output.code)
+    let mut running = stage.create_task(&stage.spec(&stage.setup())?.stdin_open())?;
+    running.start()?;
+    let ended = running.end_unnoted()?;
+    ensure((ended.code, &*ended.stdout()) == (0, "ready\nclock\n"), || {
+        format!("expected status 0 and `clock`, but saw {}", ended.describe())
     })
 }

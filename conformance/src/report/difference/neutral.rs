@@ -57,6 +57,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?:\blocalhost|\[[0-9A-Fa-f:]*\]):\d{1,5}\b", "ADDRESS"),
         (r"\bport \d{1,5}\b", "port PORT"),
         (r"(?i)\b(pid[ :=]+)\d+\b", "${1}PID"),
+        // Docker's, which is the beginning of a container's id; of some it is a number.
+        (r"\bHOSTNAME=[0-9a-f]{12}\b", "HOSTNAME=ID"),
         (r"/proc/\d+\b", "/proc/PID"),
         (r"\b0x[0-9A-Fa-f]+\b", "NUMBER"),
         (r"\b\d+(?:\.\d+)?\s?(?:ns|µs|us|ms|s|milliseconds?|seconds?|minutes?)\b", "DURATION"),
@@ -106,6 +108,7 @@ mod tests {
                 "listens at 127.0.0.1:43117, [::1]:80 and localhost:8080",
                 "listens at ADDRESS, ADDRESS and ADDRESS",
             ),
+            ("HOSTNAME=493820174652", "HOSTNAME=ID"),
             ("10.88.0.7 has pid 4711: /proc/4711/fd", "ADDRESS has pid PID: /proc/PID/fd"),
             ("after 1.5 s, 300ms at 0x7f00dead", "after DURATION, DURATION at NUMBER"),
             ("/tmp/.tmpAb12Cd/data/file: no such file", "/TEMPORARY/data/file: no such file"),
