@@ -64,7 +64,7 @@ impl Api {
     }
 
     pub(crate) fn read(&self, path: &str) -> Answer<Value> {
-        self.call(Method::GET, path, JSON, &Value::Null)
+        self.wait(self.get(path)).map_err(|refused| refused.at(path))
     }
 
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Answer<Value> {
@@ -92,13 +92,19 @@ impl Api {
 
     /// What the server answers, which need not be JSON.
     pub(crate) fn bytes(&self, path: &str) -> Answer<Vec<u8>> {
-        let request = request(Method::GET, path, JSON, &Value::Null)?;
-        self.wait(async {
+        self.wait(repeated(|| async {
+            let request = request(Method::GET, path, JSON, &Value::Null)?;
             let mut body = std::pin::pin!(self.client.request_stream(request).await?);
             let mut bytes = Vec::new();
             body.read_to_end(&mut bytes).await.map_err(kube::Error::ReadEvents)?;
             Ok(bytes)
-        })
+        }))
+    }
+
+    /// What is at a path now.
+    pub(super) async fn get(&self, path: &str) -> std::result::Result<Value, kube::Error> {
+        repeated(|| async { self.client.request(request(Method::GET, path, JSON, &Value::Null)?).await })
+            .await
     }
 
     /// Works on `call` for as long as a call may take.
@@ -116,6 +122,18 @@ impl Api {
     fn call(&self, method: Method, path: &str, kind: &str, body: &Value) -> Answer<Value> {
         let request = request(method, path, kind, body)?;
         self.wait(self.client.request::<Value>(request)).map_err(|refused| refused.at(path))
+    }
+}
+
+/// Reads once more where the server has not answered: it may close a connection of before just when it is used again.
+async fn repeated<T, F>(read: impl Fn() -> F) -> std::result::Result<T, kube::Error>
+where
+    F: Future<Output = std::result::Result<T, kube::Error>>,
+{
+    match read().await {
+        Ok(answer) => Ok(answer),
+        Err(refused @ kube::Error::Api(_)) => Err(refused),
+        Err(_) => read().await,
     }
 }
 

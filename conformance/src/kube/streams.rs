@@ -14,6 +14,9 @@ use super::api::Answer;
 use super::cluster::Cluster;
 use crate::failure::{Failure, Result};
 
+/// How long an answer is waited for until the question is asked again.
+const ANEW: Duration = Duration::from_secs(5);
+
 /// What a process did that was attached to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ran {
@@ -70,7 +73,9 @@ impl Cluster {
         })
     }
 
-    /// Attaches to a container's own process, writes to its stdin, and reads until what has come fits or has ended.
+    /// Attaches to a container's own process, writes to its stdin, and reads until what has come fits or has ended. It is
+    /// written again while nothing comes: containerd reads a client's stdin before it has added the client's stdout, and an
+    /// answer in between reaches nobody.
     pub(crate) fn attach(
         &self,
         pod: &str,
@@ -88,7 +93,11 @@ impl Cluster {
             let mut text = Vec::new();
             let mut piece = [0; 1024];
             while !fits(&String::from_utf8_lossy(&text)) {
-                match output.read(&mut piece).await? {
+                let Ok(read) = timeout(ANEW, output.read(&mut piece)).await else {
+                    input.write_all(stdin).await?;
+                    continue;
+                };
+                match read? {
                     0 => break,
                     length => text.extend_from_slice(&piece[..length]),
                 }

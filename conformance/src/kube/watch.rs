@@ -10,7 +10,9 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::api::{Api, request};
+use super::cluster::Cluster;
 use super::json::{list, text};
+use super::kind::Kind;
 use crate::failure::{Failure, Result};
 
 /// What is watched: all objects of a collection that fit.
@@ -52,13 +54,27 @@ impl Api {
         &self,
         watched: &Watched,
         patience: Duration,
+        missing: impl FnMut(&Objects) -> Result<Option<String>>,
+    ) -> Result<Objects> {
+        self.until_since(None, watched, patience, missing)
+    }
+
+    /// As [`until`](Self::until), and sees all that has happened since it was listed.
+    fn until_since(
+        &self,
+        mut since: Option<(Objects, String)>,
+        watched: &Watched,
+        patience: Duration,
         mut missing: impl FnMut(&Objects) -> Result<Option<String>>,
     ) -> Result<Objects> {
         let deadline = Instant::now() + patience;
         let mut last = "no answer".to_owned();
         let watching = async {
             loop {
-                let (mut objects, version) = self.listed(watched).await?;
+                let (mut objects, version) = match since.take() {
+                    Some(since) => since,
+                    None => self.listed(watched).await?,
+                };
                 let mut judge = |objects: &Objects| {
                     missing(objects).map(|missing| missing.map(|missing| last = missing).is_none())
                 };
@@ -74,9 +90,9 @@ impl Api {
     }
 
     /// The objects, and the point in time that they are of.
-    async fn listed(&self, watched: &Watched) -> Result<(Objects, String)> {
+    async fn listed(&self, watched: &Watched) -> std::result::Result<(Objects, String), kube::Error> {
         let path = format!("{}?{}", watched.collection, watched.query);
-        let answer: Value = self.client.request(request(Method::GET, &path, "", &Value::Null)?).await?;
+        let answer = self.get(&path).await?;
         let objects = list(&answer, "/items").iter().map(|item| (name(item), item.clone())).collect();
         Ok((objects, text(&answer, "/metadata/resourceVersion").to_owned()))
     }
@@ -110,6 +126,25 @@ impl Api {
             }
         }
         Ok(false)
+    }
+}
+
+impl Cluster {
+    /// As [`until`](Self::until), after something that is done: all that comes of it is seen, however soon it comes.
+    pub(crate) fn until_after(
+        &self,
+        action: impl FnOnce() -> Result,
+        kind: Kind,
+        name: &str,
+        mut missing: impl FnMut(&Value) -> Result<Option<String>>,
+    ) -> Result {
+        let watched = Watched::named(self.collection(kind), name);
+        let before = self.api.wait(self.api.listed(&watched))?;
+        action()?;
+        self.api.until_since(Some(before), &watched, self.patience, |objects| {
+            missing(objects.get(name).unwrap_or(&Value::Null))
+        })?;
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::kube::{Exec, GUEST, Kind, KubeStage, Made, base64, push, with};
+use crate::patience::{patience, until};
 use crate::setup::Setup;
 
 const MIB: u64 = 1 << 20;
@@ -104,14 +105,16 @@ fn change(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&manifest)?;
     pod.runs(GUEST)?;
     map.merge(&json!({ "data": { "color": "blue\n" } }))?;
-    // A changed annotation makes the kubelet look at the pod's volumes at once.
-    stage
-        .cluster
-        .api()
-        .merge(&pod.path(), &json!({ "metadata": { "annotations": { "changed": "yes" } } }))?;
-    let wait = "while [ \"$(/bin/busybox cat /config/color)\" != blue ]; do /bin/busybox usleep 50000; done";
-    let ran = pod.exec(GUEST, ["/bin/busybox", "sh", "-c", wait])?;
-    ensure(ran.code == Some(0), || format!("the file did not change: {ran:?}"))?;
+    let mut looks = 0_u32;
+    until(patience(), || {
+        // A changed annotation makes the kubelet look at the pod's volumes at once; it may hear of that before it hears of
+        // the map.
+        looks += 1;
+        let looked = json!({ "metadata": { "annotations": { "looks": looks.to_string() } } });
+        stage.cluster.api().merge(&pod.path(), &looked)?;
+        let ran = pod.exec(GUEST, ["/bin/busybox", "cat", "/config/color"])?;
+        Ok((ran.stdout != b"blue\n").then(|| format!("the file did not change: {ran:?}")))
+    })?;
     let ran = pod.runs_in(GUEST, &Exec::new([program(stage), "cwd-read".into(), "/config/color".into()]))?;
     ensure(ran.stdout == b"blue\n", || format!("the guest does not see the change: {ran:?}"))
 }

@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{GUEST, KubeStage, Pod, status, with};
+use crate::kube::{GUEST, Kind, KubeStage, Pod, status, with};
 use crate::setup::busybox;
 
 const SIGTERM_STATUS: u64 = 143;
@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn ends_at_once(stage: &KubeStage<'_>) -> Result {
     let pod = stage.start(&stage.setup())?;
     pod.says(GUEST, "ready\n")?;
-    let (code, took) = deleted(&pod, GRACE)?;
+    let (code, took) = deleted(&pod, GRACE, || Ok(()))?;
     ensure(code == Some(SIGTERM_STATUS), || format!("expected status {SIGTERM_STATUS}, but saw {code:?}"))?;
     let most = Duration::from_secs(u64::from(GRACE) / 2);
     ensure(took < most, || format!("it took {took:?} of {GRACE} s to end"))
@@ -42,7 +42,7 @@ fn killed(stage: &KubeStage<'_>) -> Result {
         busybox(["sh", "-c", "trap '' TERM; echo ready; while :; do /bin/busybox usleep 100000; done"]);
     let pod = stage.start(&deaf)?;
     pod.says(GUEST, "ready\n")?;
-    let (code, took) = deleted(&pod, 2)?;
+    let (code, took) = deleted(&pod, 2, || Ok(()))?;
     ensure(code == Some(SIGKILL_STATUS), || format!("expected status {SIGKILL_STATUS}, but saw {code:?}"))?;
     ensure(took >= Duration::from_secs(2), || format!("it had no more than {took:?} of its 2 s"))
 }
@@ -53,14 +53,18 @@ fn pre_stop(stage: &KubeStage<'_>) -> Result {
         json!({ "preStop": { "exec": { "command": [program(stage), "write", "/data/hook", "ran"] } } });
     let guest = with(stage.guest(&stage.setup()), json!({ "lifecycle": hook }));
     let waits = "trap '' TERM; while [ ! -s /data/hook ]; do /bin/busybox usleep 50000; done; \
-                 echo \"the hook $(/bin/busybox cat /data/hook)\"; /bin/busybox sleep 1000";
+                 echo \"the hook $(/bin/busybox cat /data/hook)\"; \
+                 while [ ! -e /data/seen ]; do /bin/busybox usleep 50000; done";
     let watcher = stage.cluster.container("watcher", &busybox(["sh", "-c", waits]));
     let pod = stage.create(&stage.manifest([guest, watcher]))?;
     pod.runs(GUEST)?;
     pod.runs("watcher")?;
-    pod.delete(Some(GRACE / 4))?;
-    pod.says("watcher", "the hook ran\n")?;
-    let (code, _) = seen_to_end(&pod)?;
+    let (code, _) = deleted(&pod, GRACE, || {
+        pod.says("watcher", "the hook ran\n")?;
+        // The watcher's own end may break the connection.
+        let _ended = pod.exec("watcher", ["/bin/busybox", "touch", "/data/seen"]);
+        Ok(())
+    })?;
     ensure(code == Some(SIGTERM_STATUS), || format!("expected status {SIGTERM_STATUS}, but saw {code:?}"))
 }
 
@@ -84,18 +88,16 @@ fn deadline(stage: &KubeStage<'_>) -> Result {
     Ok(())
 }
 
-/// Deletes a pod; gives its guest's status, and how long it took.
-fn deleted(pod: &Pod<'_>, grace: u32) -> Result<(Option<u64>, Duration)> {
-    pod.delete(Some(grace))?;
-    seen_to_end(pod)
-}
-
-/// What the pod says last of its guest before it goes.
-fn seen_to_end(pod: &Pod<'_>) -> Result<(Option<u64>, Duration)> {
-    let begin = std::time::Instant::now();
-    let mut code = None;
-    let cluster = pod.cluster;
-    cluster.until(crate::kube::Kind::Pod, &pod.name, |object: &Value| {
+/// Deletes a pod, and does something while it ends; gives the status that it tells of its guest before it goes, and how
+/// long it took.
+fn deleted(pod: &Pod<'_>, grace: u32, meanwhile: impl FnOnce() -> Result) -> Result<(Option<u64>, Duration)> {
+    let (mut begin, mut code) = (Instant::now(), None);
+    let end = || {
+        begin = Instant::now();
+        pod.delete(Some(grace))?;
+        meanwhile()
+    };
+    pod.cluster.until_after(end, Kind::Pod, &pod.name, |object| {
         let state = status(object, GUEST)["state"]["terminated"]["exitCode"].as_u64();
         code = state.or(code);
         Ok((!object.is_null()).then(|| "expected the pod to go".to_owned()))

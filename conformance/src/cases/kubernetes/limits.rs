@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{guest, kubernetes};
@@ -7,7 +5,7 @@ use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
 use crate::failure::{Failure, Result, ensure};
 use crate::kube::{GUEST, KubeStage, Pod, restarts, status, text, with};
-use crate::patience::until;
+use crate::patience::{patience, until};
 
 const MIB: u64 = 1 << 20;
 const LITTLE: u64 = 128 * MIB;
@@ -47,7 +45,7 @@ fn processor(stage: &KubeStage<'_>) -> Result {
     let (quota, unified) = cgroup.read(&QUOTA)?;
     let expected = if unified { "10000 100000" } else { "10000" };
     ensure(quota == expected, || format!("expected the quota {expected}, but saw {quota}"))?;
-    until(Duration::from_secs(10), || {
+    until(patience(), || {
         let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
         let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
         Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))

@@ -54,8 +54,10 @@ fn failed_init(stage: &KubeStage<'_>) -> Result {
 /// It has started when the guest starts, and ends when the guest has ended.
 fn sidecar(stage: &KubeStage<'_>) -> Result {
     let starts = format!("echo there >/data/sidecar; {STAYS}");
-    let started =
-        json!({ "exec": { "command": ["/bin/busybox", "test", "-e", "/data/sidecar"] }, "periodSeconds": 1 });
+    let started = json!({
+        "exec": { "command": ["/bin/busybox", "test", "-e", "/data/sidecar"] },
+        "periodSeconds": 1, "failureThreshold": 1000, "timeoutSeconds": 10,
+    });
     let container = stage.cluster.container("sidecar", &busybox(["sh", "-c", &starts]));
     let container = with(container, json!({ "restartPolicy": "Always", "startupProbe": started }));
     let manifest = stage.manifest([stage.guest(&stage.setup())]);

@@ -7,6 +7,7 @@ use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::kube::{Exec, GUEST, KubeStage, Pod, restarts, status, text, with};
+use crate::patience::{patience, until};
 
 pub(super) fn cases() -> Vec<Case> {
     kubernetes(
@@ -73,8 +74,12 @@ fn killed_shim(stage: &KubeStage<'_>) -> Result {
     })?;
     pod.says(GUEST, "\n5\n")?;
     let id = old.rsplit('/').next().unwrap_or_default().to_owned();
-    let left: Vec<u32> = processes(&pod)?.into_iter().filter(|process| is_in(*process, &id)).collect();
-    ensure(left.is_empty(), || format!("of the old container there are still the processes {left:?}"))
+    // They are ended at once, and are gone when the kernel has got to it.
+    until(patience(), || {
+        let left: Vec<u32> = processes(&pod)?.into_iter().filter(|process| is_in(*process, &id)).collect();
+        let is_there = || format!("of the old container there are still the processes {left:?}");
+        Ok((!left.is_empty()).then(is_there))
+    })
 }
 
 /// The shim of a pod: the process whose command line names the pod's sandbox, a neighbour of its containers.

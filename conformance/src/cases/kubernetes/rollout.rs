@@ -18,9 +18,10 @@ pub(super) fn cases() -> Vec<Case> {
     )
 }
 
-/// Endpoints go in their own time, so a server that is to lose nothing waits before it ends.
+/// Endpoints go in their own time, so a server that is to lose nothing waits before it ends: longer than a controller that
+/// finds its cache stale twice, and kube-proxy's pause after that.
 fn waits() -> Value {
-    json!({ "lifecycle": { "preStop": { "sleep": { "seconds": 3 } } } })
+    json!({ "lifecycle": { "preStop": { "sleep": { "seconds": 8 } } } })
 }
 
 fn rolling_update(stage: &KubeStage<'_>) -> Result {
@@ -29,7 +30,8 @@ fn rolling_update(stage: &KubeStage<'_>) -> Result {
     load.follows(GUEST, |log| log.matches("ok\n").count() >= 20)?;
     served.deployment.merge(&changed("2"))?;
     served.is_rolled_out()?;
-    // The last of the old pods has gone when there are none but new ones.
+    // It is asked until the last of the old pods is gone: those that are ending count no more in a rollout.
+    pods(stage, &served, 2)?;
     let asked = load.log(GUEST, crate::kube::Stream::Merged)?.matches("ok\n").count();
     let log =
         load.follows(GUEST, |log| log.matches("ok\n").count() >= asked + 20 || log.contains("failed"))?;
@@ -99,7 +101,7 @@ fn pods(stage: &KubeStage<'_>, served: &Served<'_>, count: usize) -> Result<Vec<
     let found = stage.cluster.until_all(Kind::Pod, label, |pods| {
         let ready = pods.values().filter(|pod| ready(pod)).count();
         Ok((ready != count || pods.len() != count)
-            .then(|| format!("expected {count} pods, but {ready} are ready")))
+            .then(|| format!("expected {count} pods, but {ready} of {} are ready", pods.len())))
     })?;
     Ok(found.into_keys().collect())
 }

@@ -31,6 +31,7 @@ impl<'a> Served<'a> {
         let container = with(stage.guest(&server(stage)), json!({ "readinessProbe": http_probe() }));
         let mut template = stage.cluster.pod_spec(json!([with(container, change)]));
         template["restartPolicy"] = json!("Always");
+        template["terminationGracePeriodSeconds"] = json!(30);
         let labels = json!({ "app": name });
         let deployment = stage.make_named(
             Kind::Deployment,

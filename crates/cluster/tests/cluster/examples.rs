@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -23,12 +24,17 @@ fn every_example_runs_on_a_new_cluster() {
     kubectl(&["wait", "--for=condition=Ready", "pod/sidecar", "pod/exec-probe", SOON]);
     for server in ["http", "http-wasmedge", "http-wasix"] {
         kubectl(&["rollout", "status", &format!("deployment/{server}"), SOON]);
-        let url = format!("http://{server}/");
-        let said = kubectl(&["exec", "sidecar", "--container=watcher", "--", "wget", "-q", "-O-", &url]);
+        // kube-proxy and CoreDNS need a moment for what is new, and tell nobody when they have had it.
+        let ask = format!("until timeout 5 wget -q -O- http://{server}/ 2>/dev/null; do sleep 0.1; done");
+        let shell = ["exec", "sidecar", "--container=watcher", "--", "timeout", "120", "sh", "-c", &ask];
+        let said = kubectl(&shell);
         assert!(said.starts_with("hello from wasm"), "{server}: {said}");
     }
-    let said = kubectl(&["logs", "sidecar", "--container=watcher"]);
-    assert!(said.contains("hello from wasm"), "the sidecar reaches the guest: {said}");
+    // The watcher asks once in a second, and its first answers may be that there is none yet.
+    let begin = Instant::now();
+    while !kubectl(&["logs", "sidecar", "--container=watcher"]).contains("hello from wasm") {
+        assert!(begin.elapsed() < crate::SOON, "the sidecar reaches the guest");
+    }
     succeed(&home, &["down"]);
 }
 

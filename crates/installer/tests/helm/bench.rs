@@ -6,12 +6,15 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shimmer_node::{Cluster, ClusterNode, ErrorKind, Helm, helm};
 use tempfile::TempDir;
 
 use crate::{UNBEARABLE, image};
+
+const SOON: Duration = Duration::from_secs(60);
 
 /// What the files of a node are, by their paths.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -228,12 +231,24 @@ impl Bench {
             let metadata = node["metadata"].to_string();
             assert!(!metadata.contains("shimmer.dev"), "{metadata}");
         }
-        let left =
-            self.ask(&["get", "all,configmaps,leases,serviceaccounts,roles,rolebindings", "--output=name"]);
-        let left: Vec<_> = left.lines().filter(|name| name.contains("shimmer")).collect();
-        assert!(left.is_empty(), "{left:?}");
+        self.waits_until_no_object_is_left();
         for (node, before) in self.cluster.nodes().iter().zip(&self.before) {
             assert_eq!(files(node), *before, "{}", node.name());
+        }
+    }
+
+    /// A Job is gone before its pod is, which goes by the garbage collector.
+    #[track_caller]
+    fn waits_until_no_object_is_left(&self) {
+        let kinds = "all,configmaps,leases,serviceaccounts,roles,rolebindings";
+        let begin = Instant::now();
+        loop {
+            let left = self.ask(&["get", kinds, "--output=name"]);
+            let left: Vec<_> = left.lines().filter(|name| name.contains("shimmer")).collect();
+            if left.is_empty() {
+                return;
+            }
+            assert!(begin.elapsed() < SOON, "{left:?}");
         }
     }
 

@@ -78,7 +78,8 @@ impl Api {
             || async {
                 let service = services.create(&params, &dns::service()).await;
                 service.map(drop).or_else(unless_it_is_there)?;
-                slices.create(&params, &dns::endpoints(node)).await.map(|_| true)
+                let slice = slices.create(&params, &dns::endpoints(node)).await;
+                slice.map(drop).or_else(unless_it_is_there).map(|()| true)
             },
         )
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use shimmer_node::{Cluster, ClusterNode};
 
-use crate::{SOON, import, kubectl, start};
+use crate::{SOON, import, kubectl, start, try_kubectl};
 
 /// A pod as an installer's: it has the host's files and processes.
 const INSTALLER: &str = r#"{"spec":{"nodeName":"NODE","hostPID":true,"containers":[{"name":"installer","image":"IMAGE",
@@ -95,7 +95,9 @@ fn install(cluster: &Cluster, node: &ClusterNode, image: &str) -> String {
 fn end_containerd(cluster: &Cluster, node: &ClusterNode, pod: &str) {
     let id = || node.node().containerd().expect("a look");
     let before = id().expect("containerd runs");
-    shell(cluster, pod, &format!("kill -TERM {}", before.node_pid));
+    let kill = format!("kill -TERM {}", before.node_pid);
+    // It carries the command's own streams, so that its end may break the connection.
+    let _ended = try_kubectl(cluster, &["exec", pod, "--", "/bin/sh", "-c", &kill]);
     let begin = Instant::now();
     while id().is_some_and(|now| now.pid == before.pid) {
         assert!(begin.elapsed() < SOON, "containerd ends");

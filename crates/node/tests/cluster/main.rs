@@ -6,9 +6,9 @@
 mod archive;
 mod bare;
 
-use std::net::TcpStream;
+use std::net::{SocketAddrV4, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use shimmer_node::{Cluster, ClusterBuilder, ErrorKind, Traces};
@@ -43,7 +43,8 @@ fn pods_of_two_nodes_talk_and_nothing_is_left_when_it_stops() {
     kubectl(&cluster, &["wait", "pod/server", "--for=condition=Ready", "--timeout=60s"]);
     kubectl(&cluster, &["expose", "pod/server", "--port=8080", "--target-port=80"]);
     // kube-proxy and CoreDNS need a moment for what is new, and tell nobody when they have had it.
-    let fetch = "until wget -qO- http://server.default.svc.cluster.local:8080/file; do sleep 0.1; done";
+    let fetch =
+        "until wget -qO- http://server.default.svc.cluster.local:8080/file 2>/dev/null; do sleep 0.1; done";
     let client = format!(
         r#"{{"spec":{{"nodeName":"node2","restartPolicy":"Never","containers":[{{"name":"client","image":"{image}",
             "imagePullPolicy":"Never","command":["/bin/sh","-c","{fetch}"]}}]}}}}"#
@@ -94,9 +95,11 @@ fn the_machine_is_as_it_was() {
     let address = kubectl(&cluster, &["config", "view", "-o=jsonpath={.clusters[0].cluster.server}"]);
     let address = address.trim_start_matches("https://").to_owned();
     assert!(TcpStream::connect(&address).is_ok(), "the API server is reached at {address}");
+    let gate = listener(&address);
     assert_eq!(settings(), before, "a kubelet has set its own settings only");
     cluster.stop().expect("nothing of it is left");
-    assert!(TcpStream::connect(&address).is_err(), "{address} is closed");
+    // The port is free again, and may be another cluster's by now.
+    assert!(TcpStream::connect(&address).is_err() || listener(&address) != gate, "{address} is closed");
     assert_eq!(settings(), before);
 }
 
@@ -109,14 +112,25 @@ fn import(cluster: &Cluster) -> String {
     image.name().to_owned()
 }
 
+/// The socket that listens at an address, as the inode that no later one gets.
+fn listener(address: &str) -> Option<String> {
+    let address: SocketAddrV4 = address.parse().expect("an address");
+    let (host, port) = (u32::from_ne_bytes(address.ip().octets()), address.port());
+    let local = format!("{host:08X}:{port:04X}");
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the sockets");
+    sockets.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let listens = fields.get(1) == Some(&local.as_str()) && fields.get(3) == Some(&"0A");
+        listens.then(|| fields[9].to_owned())
+    })
+}
+
 /// What kubectl prints. It is tried again while a kubelet that was restarted does not serve yet.
 #[track_caller]
 fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
     let begin = Instant::now();
     loop {
-        let mut kubectl = Command::new(cluster.kubectl());
-        let output = kubectl.arg("--kubeconfig").arg(cluster.kubeconfig()).args(arguments).output();
-        let output = output.expect("kubectl runs");
+        let output = try_kubectl(cluster, arguments);
         if output.status.success() {
             return String::from_utf8(output.stdout).expect("text");
         }
@@ -124,4 +138,10 @@ fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
         let may_pass = said.contains("connection refused") || said.contains("unable to upgrade");
         assert!(may_pass && begin.elapsed() < SOON, "kubectl {arguments:?}: {said}");
     }
+}
+
+fn try_kubectl(cluster: &Cluster, arguments: &[&str]) -> Output {
+    let mut kubectl = Command::new(cluster.kubectl());
+    let output = kubectl.arg("--kubeconfig").arg(cluster.kubeconfig()).args(arguments).output();
+    output.expect("kubectl runs")
 }
