@@ -1,6 +1,7 @@
 //! A collector for tests, which tells what it was sent.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
@@ -53,9 +54,13 @@ impl Witness {
 
     /// Waits for the next request.
     pub(crate) async fn request(&self) -> Received {
-        self.requests.lock().await.recv().await.expect("the witness listens")
+        let mut requests = self.requests.lock().await;
+        let request = tokio::time::timeout(SOON, requests.recv()).await.expect("somebody sends in a minute");
+        request.expect("the witness listens")
     }
 }
+
+const SOON: Duration = Duration::from_secs(60);
 
 impl Received {
     async fn read(mut stream: TcpStream, answer: &str) -> Self {
