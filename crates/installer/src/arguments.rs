@@ -162,7 +162,8 @@ pub(crate) struct Install {
     /// Whether systemd makes the cgroups of pods; `auto` does as runc has it
     #[arg(long, value_name = "auto|true|false", default_value = "auto")]
     systemd_cgroup: Wish<bool>,
-    /// Sets in containerd what would otherwise be warned of
+    /// Lets containerd pull images by itself where its transfer service would not unpack those of `wasi/wasm`; this is
+    /// otherwise warned of. Other warnings are for the operator
     #[arg(long)]
     fix: bool,
 }

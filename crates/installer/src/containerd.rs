@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::cri::Cri;
-use crate::distribution::{Distribution, Site};
+use crate::distribution::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::machine::{Machine, Supervisor};
@@ -21,7 +21,7 @@ use crate::usage::{self, Pod, User};
 /// How containerd is to be started again.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Restart {
-    /// By systemd if it is in a unit of systemd's, else not at all
+    /// By systemd: refused where it is in no unit of systemd's. Not at all where k0s watches the file that is written
     #[default]
     Auto,
     /// By systemd
@@ -86,7 +86,7 @@ impl Machine for Running {
         match self.restart {
             Restart::None => Ok(Supervisor::Nobody),
             Restart::Signal => Ok(Supervisor::Parent),
-            Restart::Auto if site.distribution == Distribution::K0s => Ok(Supervisor::Distribution),
+            Restart::Auto if site.is_watched() => Ok(Supervisor::Distribution),
             Restart::Auto | Restart::Systemd => unit()?.map(Supervisor::Unit).ok_or_else(|| {
                 Error::refused(
                     "containerd runs in no unit of systemd's: say --restart signal if whoever started it does so again \

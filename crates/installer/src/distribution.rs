@@ -76,6 +76,14 @@ pub(crate) struct Site {
     pub(crate) socket: PathBuf,
 }
 
+impl Site {
+    /// Whether the distribution itself restarts containerd when the file changes that is written: k0s watches its folder of
+    /// drop-ins, and no other file.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.distribution == Distribution::K0s && matches!(self.placement, Placement::DropIn(_))
+    }
+}
+
 /// How our tables reach containerd's configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Placement {

@@ -185,7 +185,8 @@ impl Work<'_> {
         Ok(shims)
     }
 
-    /// That they run on this node: with its C library and its kind of processor.
+    /// That they run on this node, with its C library and its kind of processor. One on which they do not is refused, as
+    /// nothing of it was changed, and others may have what they need.
     fn try_programs(&self, target: &Path, shims: &[Shim]) -> Result<()> {
         for shim in shims {
             for program in self.release.programs(&shim.name) {
@@ -194,7 +195,7 @@ impl Work<'_> {
                         "the shim {} does not run on this node: {error}. Leave it out by naming the others with --shim",
                         shim.name
                     );
-                    Error::new(ErrorKind::Failed, message)
+                    Error::refused(message)
                 })?;
             }
         }

@@ -32,7 +32,12 @@ pub(crate) fn installed(done: &Installed, json: bool) {
 /// After an uninstall.
 pub(crate) fn uninstalled(done: &Uninstalled, json: bool) {
     let mut lines = Lines::default();
-    lines.add("removed", if done.changed { "everything of ours" } else { "nothing: nothing was installed" });
+    let removed = match (done.changed, done.warnings.is_empty()) {
+        (false, _) => "nothing: nothing was installed",
+        (true, true) => "everything of ours",
+        (true, false) => "what nobody needs any more",
+    };
+    lines.add("removed", removed);
     if let Some(by) = &done.restarted {
         lines.add("restart", &format!("by {by}"));
     }

@@ -141,6 +141,7 @@ fn every_node_is_known_for_what_it_is() {
             "{name}"
         );
         assert_eq!(site.placement.file(), Path::new(case.file), "{name}");
+        assert_eq!(site.is_watched(), matches!(name, "k0s-v2" | "k0s-v3"), "{name}");
         assert_eq!(site.containerd, Path::new(case.empty[0]), "{name}");
         let socket = match (case.distribution, name) {
             (_, "conf-d-v4") => "/run/containerd/other.sock",
