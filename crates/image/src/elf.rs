@@ -219,6 +219,26 @@ mod tests {
         assert_eq!((elf.architecture, elf.is_static), (Architecture::Amd64, false));
     }
 
+    /// What is here is the linker's work, and not a sample of ours.
+    #[test]
+    fn reads_a_real_program_as_binutils_does() {
+        let program = std::env::current_exe().expect("this program");
+        let mut readelf = std::process::Command::new("readelf");
+        let output = readelf.args(["--wide", "--dynamic", "--version-info"]).arg(&program).output();
+        let told = String::from_utf8(output.expect("binutils, as every linker needs").stdout).expect("text");
+        let within = |line: &str, before: &str, after: char| {
+            line.split_once(before)
+                .and_then(|(_, rest)| rest.split_once(after))
+                .map(|(name, _)| name.to_owned())
+        };
+        let needed: Vec<_> = told.lines().filter_map(|line| within(line, "Shared library: [", ']')).collect();
+        let versions = told.lines().filter_map(|line| within(line, "Name: ", ' '));
+        let newest = versions.filter_map(|name| Glibc::of_symbol(&name)).max();
+        let elf = Elf::parse(&std::fs::read(&program).expect("it can be read")).expect("it is an ELF file");
+        assert!(!needed.is_empty() && newest.is_some(), "{told}");
+        assert_eq!((elf.needed, elf.glibc, elf.is_static), (needed, newest, false));
+    }
+
     #[test]
     fn a_static_program_needs_nothing() {
         let elf = parsed(&Sample::standalone());
