@@ -41,7 +41,7 @@ impl Containerd {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             // By another process: while this one has a program open for writing, a child of another thread has it open as
             // well, and nobody can execute it.
-            assert!(Command::new("cp").arg(file).arg(to).status().unwrap().success());
+            assert!(Command::new("cp").arg("--preserve=mode").arg(file).arg(to).status().unwrap().success());
         }
     }
 
