@@ -15,8 +15,15 @@ use crate::profile::Profile;
 const BEGIN: &str = "<!-- features, written by `shimmer-conformance features` -->\n";
 const END: &str = "<!-- end of the features -->";
 /// What a report keeps beside a verdict that a reader wants to see.
-const TOLD: [&str; 6] =
-    ["server", "streams", "pods", "seconds-until-ready", "seconds-until-gone", "kib-of-memory-per-pod"];
+const TOLD: [&str; 7] = [
+    "server",
+    "given",
+    "streams",
+    "pods",
+    "seconds-until-ready",
+    "seconds-until-gone",
+    "kib-of-memory-per-pod",
+];
 
 /// The features as tables, one for each topic, with a column for each report.
 #[must_use]

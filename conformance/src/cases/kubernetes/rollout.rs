@@ -25,6 +25,8 @@ fn waits() -> Value {
 }
 
 fn rolling_update(stage: &KubeStage<'_>) -> Result {
+    // The deployment of every case has the second; without the first, any server would lose some.
+    stage.note("given", "a preStop sleep, maxUnavailable 0");
     let served = Served::start(stage, 2, waits())?;
     let load = load(stage, &served.address)?;
     load.follows(GUEST, |log| log.matches("ok\n").count() >= 20)?;
