@@ -190,6 +190,8 @@ fn labels(reports: &[Report]) -> Vec<String> {
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod page;
 
 #[cfg(test)]
 mod tests {

@@ -98,6 +98,7 @@ impl Run {
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
         let mut report =
             account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations, self.ground)?;
+        report.machine.docker = shim.as_ref().map_or(Ok(None), |shim| self.docker(shim))?;
         if let Some(private) = &private {
             account::add_private(&mut report, private)?;
         } else if let Some(cluster) = &cluster {
@@ -143,11 +144,18 @@ impl Run {
             Some(Target::Serving(runtime, socket)) => Shim::connect(runtime, socket, claims()),
         };
         let shim = shim.map_err(unusable)?;
-        if self.plays(Level::Docker) {
-            // Where there is no dockerd, that is said once and not by each case.
-            shim.node.docker().map_err(|error| unusable(error.into()))?;
-        }
+        // Where there is no dockerd, that is said once and not by each case.
+        self.docker(&shim)?;
         Ok(Some(shim))
+    }
+
+    /// The version of the dockerd that plays, where one does.
+    fn docker(&self, shim: &Shim) -> Result<Option<String>> {
+        if !self.plays(Level::Docker) {
+            return Ok(None);
+        }
+        let docker = shim.node.docker().map_err(|error| unusable(error.into()))?;
+        Ok(Some(docker.version().to_owned()))
     }
 
     /// A cluster of this run's own, for a shim whose binary was given. Only whoever asks for the driver gets one: it takes

@@ -77,11 +77,13 @@ impl Comparison {
     #[must_use]
     pub fn markdown(&self) -> String {
         let shims = self.shims.iter().map(|shim| {
-            let Machine { containerd, kernel, architecture, cgroup, .. } = &shim.machine;
+            let Machine { containerd, docker, kernel, architecture, cgroup, .. } = &shim.machine;
             let known = |text: &Option<String>| markdown::cell(text.as_deref().unwrap_or("unknown"));
             let claims = if shim.claims.is_empty() { "none".to_owned() } else { shim.claims.join(", ") };
             let machine = format!("{kernel}, {architecture}, cgroup {cgroup}");
-            vec![markdown::cell(&shim.label), known(&shim.engine), claims, known(containerd), machine]
+            let docker = docker.as_ref().map(|version| format!(", Docker {version}")).unwrap_or_default();
+            let containerd = known(containerd) + &markdown::cell(&docker);
+            vec![markdown::cell(&shim.label), known(&shim.engine), claims, containerd, machine]
         });
         let header = ["shim", "engine", "claims", "containerd", "machine"].map(str::to_owned);
         let shims = markdown::table(&header, &shims.collect::<Vec<_>>());
@@ -175,6 +177,14 @@ mod tests {
             "they ended alike: {page}"
         );
         assert!(page.contains("| wasmedge | wasmedge 1.2.3 | components | 1.7.20 |"), "{page}");
+    }
+
+    #[test]
+    fn docker_stands_beside_its_containerd() {
+        let mut report = report("a", [passed("exit/one")]);
+        report.machine.docker = Some("28.5.2".into());
+        let page = compare(&[report]).markdown();
+        assert!(page.contains("| 1.7.20, Docker 28.5.2 |"), "{page}");
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(super) fn report<const N: usize>(shim: &str, results: [Outcome; N]) -> Repor
         },
         machine: Machine {
             containerd: Some("1.7.20".into()),
+            docker: None,
             kubernetes: None,
             kernel: "6.1.0".into(),
             architecture: "x86_64".into(),

@@ -10,6 +10,9 @@ use crate::ground::Ground;
 pub struct Machine {
     /// containerd's version, unless none was needed.
     pub containerd: Option<String>,
+    /// dockerd's version, where the driver `docker` played.
+    #[serde(default)]
+    pub docker: Option<String>,
     /// The version of Kubernetes, where there was one.
     #[serde(default)]
     pub kubernetes: Option<String>,
@@ -51,6 +54,7 @@ impl Machine {
             .map_err(|error| Error::io("count the processors that this program may use", error))?;
         Ok(Self {
             containerd: containerd.map(str::to_owned),
+            docker: None,
             kubernetes: None,
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             architecture: env::consts::ARCH.to_owned(),

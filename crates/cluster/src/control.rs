@@ -103,8 +103,8 @@ pub(crate) fn down(folder: &Path) -> Result<(), Error> {
     let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
     if log.trim().is_empty() {
         println!("the cluster is gone: no process, mount, cgroup or network namespace of it is left");
-        // They are not removed: a keeper that starts in this moment may have opened them already, and would hold a lock that
-        // no other one sees.
+        // They are not removed: a keeper that starts in this moment may have opened them already, and would hold a
+        // lock that no other one sees.
         println!("of its files there are two empty ones for the next, lock and log, in {}", folder.display());
         return Ok(());
     }
