@@ -12,7 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
         "services",
         [
             Case::cluster("kubernetes/deployment-behind-a-service", guest(["sleep"]), deployment),
-            Case::cluster("kubernetes/service-spreads-over-its-pods", guest(["sleep"]), spreads),
+            Case::cluster("kubernetes/service-follows-its-pods", guest(["sleep"]), follows),
         ],
     )
 }
@@ -92,7 +92,7 @@ pub(super) fn until_reached(address: &str) -> String {
 
 /// The endpoints of a Service are its ready pods, and go with them: two of three that are gone would not let so many
 /// requests in a row through.
-fn spreads(stage: &KubeStage<'_>) -> Result {
+fn follows(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     served.deployment.merge(&json!({ "spec": { "replicas": 3 } }))?;
     served.is_rolled_out()?;
