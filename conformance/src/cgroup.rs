@@ -19,6 +19,8 @@ pub(crate) struct Setting {
     pub(crate) v2: &'static str,
 }
 
+const STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
+
 impl Cgroup {
     /// The cgroup of a process, by its id on this machine.
     pub(crate) fn of(process: u32) -> Result<Self> {
@@ -45,6 +47,13 @@ impl Cgroup {
             .ok_or_else(|| format!("there is no cgroup hierarchy for {}", setting.controller))?;
         let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         Ok((text.trim_end().to_owned(), unified))
+    }
+
+    /// In how many periods it was held back.
+    pub(crate) fn throttled_periods(&self) -> Result<u64> {
+        let (statistics, _) = self.read(&STATISTICS)?;
+        let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        Ok(periods.ok_or_else(|| format!("{} does not count what is held back", STATISTICS.v2))?.parse()?)
     }
 
     /// The folder in the hierarchy of a controller; without one, in that of cgroup v2.

@@ -27,7 +27,6 @@ const SWAP: Setting =
     Setting { controller: "memory", v1: "memory.memsw.limit_in_bytes", v2: "memory.swap.max" };
 const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: "cpu.max" };
 const PERIOD: Setting = Setting { controller: "cpu", v1: "cpu.cfs_period_us", v2: "cpu.max" };
-const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
 const SHARES: Setting = Setting { controller: "cpu", v1: "cpu.shares", v2: "cpu.weight" };
 const PROCESSOR_SET: Setting = Setting { controller: "cpuset", v1: "cpuset.cpus", v2: "cpuset.cpus" };
 /// Only cgroup v2 can end all processes of a container when memory runs out.
@@ -211,9 +210,8 @@ fn cpu_quota(stage: &Stage<'_>) -> Result {
     let seen = if unified { quota } else { format!("{quota} {period}") };
     ensure(seen == "10000 100000", || format!("expected a quota of 10000 in 100000, but saw {seen}"))?;
     until(patience(), || {
-        let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
-        let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
-        Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))
+        let periods = cgroup.throttled_periods()?;
+        Ok((periods == 0).then(|| "a guest that computes for ever was never held back".to_owned()))
     })
 }
 

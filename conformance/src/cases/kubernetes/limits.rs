@@ -14,7 +14,6 @@ const KILLED: u32 = 137;
 
 const MEMORY_LIMIT: Setting = Setting { controller: "memory", v1: "memory.limit_in_bytes", v2: "memory.max" };
 const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: "cpu.max" };
-const CPU_STATISTICS: Setting = Setting { controller: "cpu", v1: "cpu.stat", v2: "cpu.stat" };
 
 pub(super) fn cases() -> Vec<Case> {
     let spin = guest(["spin"]).cpu(10_000, 100_000);
@@ -46,9 +45,8 @@ fn processor(stage: &KubeStage<'_>) -> Result {
     let expected = if unified { "10000 100000" } else { "10000" };
     ensure(quota == expected, || format!("expected the quota {expected}, but saw {quota}"))?;
     until(patience(), || {
-        let (statistics, _) = cgroup.read(&CPU_STATISTICS)?;
-        let periods = statistics.lines().find_map(|line| line.strip_prefix("nr_throttled "));
-        Ok((periods == Some("0")).then(|| "a guest that computes for ever was never held back".to_owned()))
+        let periods = cgroup.throttled_periods()?;
+        Ok((periods == 0).then(|| "a guest that computes for ever was never held back".to_owned()))
     })
 }
 

@@ -79,11 +79,10 @@ fn flood(stage: &KubeStage<'_>) -> Result {
 /// Who reads the events learns which file was not found.
 fn create_error(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup().path("/no-such.wasm"))]))?;
-    let message = stage.cluster.event(&pod.name, |event| {
+    // What it says has ids in it that differ from run to run, so that it is not noted.
+    stage.cluster.event(&pod.name, |event| {
         text(event, "/reason") == "Failed" && text(event, "/message").contains("no-such.wasm")
     })?;
-    // With differing ids in it.
-    ensure(!message.is_empty(), || "the event says nothing".to_owned())?;
     let object =
         pod.until(|pod| Ok(refusal(pod, GUEST).is_none().then(|| "expected a refusal".to_owned())))?;
     let sentence = refusal(&object, GUEST).unwrap_or_default();

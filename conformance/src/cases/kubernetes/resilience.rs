@@ -51,7 +51,7 @@ fn outlives(stage: &KubeStage<'_>, restart: impl Fn(&str) -> Result) -> Result {
     let ran = pod.runs_in(GUEST, &Exec::new([program(stage), "exit".into(), "4".into()]))?;
     ensure(ran.code == Some(4), || format!("expected an exec to end with 4, but saw {ran:?}"))?;
     pod.delete(None)?;
-    pod.gone().map(drop)
+    pod.gone()
 }
 
 /// Whatever the shim ran is ended with it, and the kubelet starts the guest again.
