@@ -94,15 +94,13 @@ impl Run {
         let of_shims = Level::OF_SHIMS.into_iter().any(|level| self.plays(level));
         let shim = if of_shims { self.start()? } else { None };
         let private = self.private(progress)?;
-        let cluster = self.cluster(private.as_ref())?;
+        let cluster = self.cluster(private.as_ref(), progress)?;
         let subjects = self.subjects(host.as_ref(), shim.as_ref(), cluster.as_ref())?;
         let mut report =
             account::opened(host.as_ref(), shim.as_ref(), cluster.as_ref(), &self.expectations, self.ground)?;
         report.machine.docker = shim.as_ref().map_or(Ok(None), |shim| self.docker(shim))?;
         if let Some(private) = &private {
             account::add_private(&mut report, private)?;
-        } else if let Some(cluster) = &cluster {
-            progress.announces(&cluster.preface());
         }
         let (plan, left_out) = self.plan(&cases, &subjects);
         report.left_out = left_out;
@@ -168,11 +166,17 @@ impl Run {
         Private::start(binary, &|what| progress.waits(what)).map(Some).map_err(unusable)
     }
 
-    fn cluster(&self, private: Option<&Private>) -> Result<Option<Cluster>> {
+    fn cluster(&self, private: Option<&Private>, progress: &dyn Progress) -> Result<Option<Cluster>> {
         let private = private.map(Private::target);
+        // In a cluster of the run's own nobody else is at home.
+        let announce = |text: &str| {
+            if private.is_none() {
+                progress.announces(text)
+            }
+        };
         let target = private.as_ref().or(self.cluster.as_ref()).filter(|_| self.plays(Level::Kube));
         let claims = || Claims::of(self.expectations.claims());
-        let connect = |target| Cluster::connect(target, claims(), patience::patience());
+        let connect = |target| Cluster::connect(target, claims(), patience::patience(), &announce);
         target.map(connect).transpose().map_err(unusable)
     }
 

@@ -38,7 +38,7 @@ const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const JSON: &str = "application/json";
 
 pub(super) const NOT_FOUND: u16 = 404;
-const CONFLICT: u16 = 409;
+pub(super) const CONFLICT: u16 = 409;
 /// How many calls are worked on at once, beside those who wait for them.
 const WORKERS: usize = 2;
 

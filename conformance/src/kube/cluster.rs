@@ -53,43 +53,36 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn connect(target: &ClusterTarget, claims: Claims, patience: Duration) -> Result<Self> {
+    /// Connects; `announce` is told what the run is going to make before anything is made.
+    pub(crate) fn connect(
+        target: &ClusterTarget,
+        claims: Claims,
+        patience: Duration,
+        announce: &dyn Fn(&str),
+    ) -> Result<Self> {
         let api = Api::connect(&target.kubeconfig, patience)?;
         let version = text(&api.read("/version")?, "/gitVersion").to_owned();
-        let footprint = Footprint::make(&api, target.namespace.as_deref())?;
+        let footprint = Footprint::plan(target.namespace.as_deref(), target.nodes.is_some());
+        announce(&preface(target, &footprint));
         footprint.remove_on_interrupt(&api);
-        let namespace = footprint.namespace.clone();
-        let splits_logs = Self::asks_for_streams(&api, &namespace);
+        // From here on its end removes what was made.
         let mut cluster = Self {
             api,
+            namespace: footprint.namespace.clone(),
             footprint,
-            namespace,
             runtime_class: target.runtime_class.clone(),
             image_prefix: target.image_prefix.clone(),
             claims,
             patience,
             nodes: target.nodes.clone(),
-            splits_logs,
+            splits_logs: false,
             restricted: false,
             version,
         };
+        cluster.footprint.make(&cluster.api)?;
+        cluster.splits_logs = Self::asks_for_streams(&cluster.api, &cluster.namespace);
         cluster.restricted = cluster.refuses_root()?;
         Ok(cluster)
-    }
-
-    /// What a run is going to make, for whoever has to allow it.
-    pub(crate) fn preface(&self) -> String {
-        let Self { namespace, runtime_class, .. } = self;
-        let where_from =
-            self.image_prefix.as_deref().unwrap_or("the nodes, where they must have been loaded");
-        let owned = if self.footprint.owned { "made for it and removed at its end" } else { "which stays" };
-        let level = if self.restricted { ", all of the restricted level" } else { "" };
-        format!(
-            "This run makes pods of the RuntimeClass {runtime_class}{level}, and Deployments, Jobs, CronJobs, \
-             Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the namespace {namespace}, {owned}. All \
-             have the label {LABEL}={}. The images come from {where_from}.",
-            self.footprint.run
-        )
     }
 
     /// Whether the guests are the native twins, on the runtime that is the reference.
@@ -210,7 +203,7 @@ impl Cluster {
 
     /// Ends everything that was made, and fails where it does not go.
     pub(crate) fn close(self) -> Result {
-        self.api.runtime.block_on(self.footprint.remove(&self.api.client));
+        self.api.runtime.block_on(self.footprint.remove(&self.api.client))?;
         self.footprint.await_end(&self.api)
     }
 
@@ -229,6 +222,48 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.api.runtime.block_on(self.footprint.remove(&self.api.client));
+        // Who wants to know what was refused has closed it.
+        let _refused = self.api.runtime.block_on(self.footprint.remove(&self.api.client));
+    }
+}
+
+/// What a run is going to make, for whoever has to allow it.
+fn preface(target: &ClusterTarget, footprint: &Footprint) -> String {
+    let ClusterTarget { runtime_class, image_prefix, .. } = target;
+    let Footprint { namespace, owned, classes, run } = footprint;
+    let images = image_prefix.as_deref().unwrap_or("the nodes, where they must have been loaded");
+    let kept = if *owned { "made for it and removed at its end" } else { "which stays" };
+    let class = if *classes { " A case makes a RuntimeClass as well, which is in no namespace." } else { "" };
+    format!(
+        "This run makes pods of the RuntimeClass {runtime_class}, of the restricted level save where a case is about \
+         root, and Deployments, Jobs, CronJobs, Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the \
+         namespace {namespace}, {kept}.{class} All have the label {LABEL}={run}. The images come from {images}."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kube::Script;
+
+    fn said(namespace: Option<&str>, nodes: Option<Arc<dyn Nodes>>) -> String {
+        let target = ClusterTarget {
+            kubeconfig: "none".into(),
+            runtime_class: "fast".into(),
+            image_prefix: None,
+            namespace: namespace.map(str::to_owned),
+            nodes,
+        };
+        preface(&target, &Footprint::plan(target.namespace.as_deref(), target.nodes.is_some()))
+    }
+
+    #[test]
+    fn whoever_has_to_allow_a_run_learns_what_it_makes_and_where() {
+        let given = said(Some("theirs"), None);
+        assert!(given.contains("RuntimeClass fast"), "{given}");
+        assert!(given.contains("in the namespace theirs, which stays."), "{given}");
+        assert!(!given.contains("makes a RuntimeClass"), "{given}");
+        let nodes = said(None, Some(Arc::new(Script("control".into()))));
+        assert!(nodes.contains("made for it and removed at its end. A case makes a RuntimeClass"), "{nodes}");
     }
 }

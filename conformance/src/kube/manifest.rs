@@ -22,13 +22,18 @@ impl Cluster {
     /// An object of the run's.
     pub(crate) fn object(&self, kind: Kind, name: &str, body: Value) -> Value {
         let (version, kind) = kind.header();
-        let labels = json!({ LABEL: self.label(), "shimmer-case": name });
+        let labels = with(self.labels(), json!({ "shimmer-case": name }));
         let header = json!({
             "apiVersion": version,
             "kind": kind,
             "metadata": { "name": name, "labels": labels },
         });
         with(header, body)
+    }
+
+    /// The label of all that a run makes, and of what others make of its templates.
+    pub(crate) fn labels(&self) -> Value {
+        json!({ LABEL: self.label() })
     }
 
     /// What a pod is made of, in a manifest of its own or in a template.

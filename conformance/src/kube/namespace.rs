@@ -7,43 +7,48 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::api::{Api, Refused, request};
+use super::api::{Api, CONFLICT, NOT_FOUND, Refused, request};
 use super::kind::{Kind, NAMESPACES, RUNTIME_CLASSES};
 use super::watch::Watched;
-use crate::failure::Result;
+use crate::failure::{Result, ensure};
 
 /// The label of everything that a run makes; its value is the run's own.
 pub(crate) const LABEL: &str = "shimmer-conformance";
 /// What a program ends with that was interrupted.
 const INTERRUPTED: i32 = 130;
 
-/// What a run has made, to be removed at its end.
+/// What a run makes, to be removed at its end.
 #[derive(Clone, Debug)]
 pub(super) struct Footprint {
     pub(super) namespace: String,
     /// Whether the namespace is the run's own.
     pub(super) owned: bool,
+    /// Whether a RuntimeClass is made as well, for which a namespace's rights are not enough.
+    pub(super) classes: bool,
     /// The value of [`LABEL`].
     pub(super) run: String,
 }
 
 impl Footprint {
-    /// A namespace for this run, or the given one.
-    pub(super) fn make(api: &Api, given: Option<&str>) -> Result<Self> {
+    /// Names what will be made, and makes nothing: a namespace for this run, or the given one.
+    pub(super) fn plan(given: Option<&str>, classes: bool) -> Self {
         let run = run();
-        let Some(namespace) = given else {
-            let namespace = format!("{LABEL}-{run}");
-            let body = json!({
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": { "name": namespace, "labels": { LABEL: run } },
-            });
-            api.create(NAMESPACES, &body)?;
-            let footprint = Self { namespace, owned: true, run };
-            footprint.await_account(api)?;
-            return Ok(footprint);
-        };
-        Ok(Self { namespace: given.map(|_| namespace.to_owned()).unwrap_or_default(), owned: false, run })
+        let namespace = given.map_or_else(|| format!("{LABEL}-{run}"), str::to_owned);
+        Self { namespace, owned: given.is_none(), classes, run }
+    }
+
+    /// Makes the namespace where it is the run's own.
+    pub(super) fn make(&self, api: &Api) -> Result {
+        if !self.owned {
+            return Ok(());
+        }
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": self.namespace, "labels": { LABEL: self.run } },
+        });
+        api.create(NAMESPACES, &body)?;
+        self.await_account(api)
     }
 
     /// Pods are refused until the namespace has its service account.
@@ -65,40 +70,61 @@ impl Footprint {
                 return;
             };
             futures_util::future::select(Box::pin(interrupt.recv()), Box::pin(terminate.recv())).await;
-            footprint.remove(&client).await;
+            // Nobody is left to be told.
+            let _refused = footprint.remove(&client).await;
             end();
         });
     }
 
-    /// Asks for the removal of everything; what cannot be removed is the server's to say, to whoever looks.
-    pub(super) async fn remove(&self, client: &Client) {
+    /// Asks for the removal of everything; fails with what the server refused.
+    pub(super) async fn remove(&self, client: &Client) -> Result {
+        let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
+        let mut refused = Vec::new();
         for path in self.paths() {
-            let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
-            if let Ok(request) = request(Method::DELETE, &path, "application/json", &options) {
-                let _answer: std::result::Result<Value, kube::Error> = client.request(request).await;
+            let request = request(Method::DELETE, &path, "application/json", &options)?;
+            let answer: std::result::Result<Value, kube::Error> = client.request(request).await;
+            match answer.map_err(Refused::from) {
+                // What is gone or on its way need not be removed.
+                Ok(_) | Err(Refused { code: NOT_FOUND | CONFLICT, .. }) => {}
+                Err(why) => refused.push(format!("{path} cannot be removed: {why}")),
             }
         }
+        ensure(refused.is_empty(), || refused.join("; "))
     }
 
-    /// Waits until a namespace of the run's own is gone.
+    /// Waits until all of it is gone.
     pub(super) fn await_end(&self, api: &Api) -> Result {
-        if !self.owned {
-            return Ok(());
-        }
-        let watched = Watched::named(NAMESPACES.to_owned(), &self.namespace);
-        api.until(&watched, api.patience, |found| {
-            Ok((!found.is_empty()).then(|| format!("the namespace {} is still there", self.namespace)))
-        })?;
-        Ok(())
+        self.watched().into_iter().try_for_each(|watched| {
+            api.until(&watched, api.patience, |found| {
+                let names: Vec<&str> = found.keys().map(String::as_str).collect();
+                Ok((!found.is_empty()).then(|| format!("still there are {}", names.join(", "))))
+            })
+            .map(drop)
+        })
+    }
+
+    /// A namespace of the run's own, and else all that it has put into the given one.
+    fn watched(&self) -> Vec<Watched> {
+        let mut all = match self.owned {
+            true => vec![Watched::named(NAMESPACES.to_owned(), &self.namespace)],
+            false => KINDS.map(|kind| self.labelled(kind.collection(&self.namespace))).into(),
+        };
+        all.extend(self.classes.then(|| self.labelled(RUNTIME_CLASSES.to_owned())));
+        all
+    }
+
+    fn labelled(&self, collection: String) -> Watched {
+        Watched::labelled(collection, LABEL, &self.run)
     }
 
     fn paths(&self) -> Vec<String> {
-        let label = format!("labelSelector={LABEL}%3D{}", self.run);
-        if self.owned {
-            let classes = format!("{RUNTIME_CLASSES}?{label}");
-            return vec![format!("{NAMESPACES}/{}", self.namespace), classes];
-        }
-        KINDS.iter().map(|kind| format!("{}?{label}", kind.collection(&self.namespace))).collect()
+        let labelled = |collection: &str| format!("{collection}?labelSelector={LABEL}%3D{}", self.run);
+        let mut all = match self.owned {
+            true => vec![format!("{NAMESPACES}/{}", self.namespace)],
+            false => KINDS.map(|kind| labelled(&kind.collection(&self.namespace))).into(),
+        };
+        all.extend(self.classes.then(|| labelled(RUNTIME_CLASSES)));
+        all
     }
 }
 
@@ -128,5 +154,26 @@ fn end() -> ! {
 impl From<Refused> for kube::Error {
     fn from(refused: Refused) -> Self {
         Self::Service(refused.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_of_the_runs_own_goes_as_a_whole() {
+        let own = Footprint::plan(None, false);
+        assert!(own.owned, "nobody has given one");
+        assert_eq!(own.paths(), [format!("/api/v1/namespaces/shimmer-conformance-{}", own.run)]);
+    }
+
+    #[test]
+    fn from_a_given_namespace_goes_what_has_the_runs_label() {
+        let given = Footprint::plan(Some("theirs"), true);
+        let label = format!("?labelSelector=shimmer-conformance%3D{}", given.run);
+        assert_eq!(given.paths().len(), KINDS.len() + 1);
+        assert!(given.paths().iter().all(|path| path.ends_with(&label)), "{:?}", given.paths());
+        assert_eq!(given.watched().len(), given.paths().len(), "what is removed is waited for");
     }
 }

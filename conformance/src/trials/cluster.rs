@@ -91,7 +91,7 @@ impl LazyCluster {
         let start = || -> Result<(Cluster, Private)> {
             let private = Private::start(&self.binary, &|_| ())?;
             let claims = Claims::parse(self.ledger.expectations.claims())?;
-            Ok((Cluster::connect(&private.target(), claims, patience())?, private))
+            Ok((Cluster::connect(&private.target(), claims, patience(), &|_| ())?, private))
         };
         let started = self.started.get_or_init(|| start().map_err(|Failure(why)| why));
         started.as_ref().map_err(|why| format!("the private cluster did not start: {why}").into())

@@ -51,7 +51,12 @@ fn job<'a>(stage: &KubeStage<'a>, change: Value) -> Result<Made<'a>> {
 
 fn spec(stage: &KubeStage<'_>) -> Value {
     let template = stage.cluster.pod_spec(json!([stage.guest(&stage.setup())]));
-    json!({ "backoffLimit": 0, "template": { "spec": template } })
+    json!({ "backoffLimit": 0, "template": { "metadata": labelled(stage), "spec": template } })
+}
+
+/// So that what is made of a template is known for the run's.
+fn labelled(stage: &KubeStage<'_>) -> Value {
+    json!({ "labels": stage.cluster.labels() })
 }
 
 /// Waits until a Job has ended; gives the condition that says how.
@@ -105,10 +110,9 @@ fn policy(stage: &KubeStage<'_>) -> Result {
 
 /// It is due within a minute.
 fn cron(stage: &KubeStage<'_>) -> Result {
-    let cron = stage.make(
-        Kind::CronJob,
-        json!({ "spec": { "schedule": "* * * * *", "jobTemplate": { "spec": spec(stage) } } }),
-    )?;
+    let template = json!({ "metadata": labelled(stage), "spec": spec(stage) });
+    let cron =
+        stage.make(Kind::CronJob, json!({ "spec": { "schedule": "* * * * *", "jobTemplate": template } }))?;
     let succeeded = |object: &Value| {
         let done = object["status"].get("lastSuccessfulTime").is_some();
         Ok((!done).then(|| format!("expected a run that succeeds, but saw {}", object["status"])))

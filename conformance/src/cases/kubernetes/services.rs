@@ -40,7 +40,7 @@ impl<'a> Served<'a> {
                 "replicas": replicas,
                 "selector": { "matchLabels": labels },
                 "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
-                "template": { "metadata": { "labels": labels }, "spec": template },
+                "template": { "metadata": { "labels": with(stage.cluster.labels(), labels.clone()) }, "spec": template },
             }}),
         )?;
         let service = stage.make_named(
