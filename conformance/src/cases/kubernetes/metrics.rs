@@ -1,18 +1,17 @@
-use std::time::Duration;
-
 use super::limits::container_cgroup;
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
 use crate::failure::{Failure, Result, ensure};
 use crate::kube::{GUEST, KubeStage, NODES, Pod};
-use crate::patience::until;
+use crate::patience::{patience, until};
 
 const MIB: f64 = 1048576.0;
 const USAGE: Setting = Setting { controller: "memory", v1: "memory.usage_in_bytes", v2: "memory.current" };
 const STATISTICS: Setting = Setting { controller: "memory", v1: "memory.stat", v2: "memory.stat" };
-/// The kubelet reads the cgroups every ten seconds or so.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// Seconds of processor time that may pass between the kubelet's look at a cgroup and what it tells of it.
+const SLACK: f64 = 0.5;
+const CPU_USAGE: Setting = Setting { controller: "cpuacct", v1: "cpuacct.usage", v2: "cpu.stat" };
 
 pub(super) fn cases() -> Vec<Case> {
     kubernetes(
@@ -21,7 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
             Case::cluster("kubernetes/memory-metrics-are-the-cgroups", guest(["hold", "64"]), memory)
                 .private(),
             Case::cluster(
-                "kubernetes/processor-metrics-grow",
+                "kubernetes/processor-metrics-are-the-cgroups",
                 guest(["spin"]).cpu(20_000, 100_000),
                 processor,
             )
@@ -34,7 +33,7 @@ fn memory(stage: &KubeStage<'_>) -> Result {
     let pod = stage.start(&stage.setup())?;
     pod.says(GUEST, "ready\n")?;
     let cgroup = container_cgroup(&pod, GUEST)?;
-    until(HOUSEKEEPING, || {
+    until(patience(), || {
         let told = metric(&pod, "container_memory_working_set_bytes")?;
         let actual = working_set(&cgroup)?;
         let near =
@@ -43,19 +42,42 @@ fn memory(stage: &KubeStage<'_>) -> Result {
     })
 }
 
+/// The kubelet looks every ten seconds or so, and tells the same until it has looked again: what it tells anew, it has
+/// seen after it last told the old, and before now.
 fn processor(stage: &KubeStage<'_>) -> Result {
     let pod = stage.start(&stage.setup())?;
     pod.says(GUEST, "ready\n")?;
-    let name = "container_cpu_usage_seconds_total";
-    let mut first = None;
-    until(HOUSEKEEPING, || {
-        let told = metric(&pod, name)?;
-        let (Some(told), Some(before)) = (told, first) else {
-            first = told;
-            return Ok(Some(format!("the kubelet tells no {name}")));
+    let cgroup = container_cgroup(&pod, GUEST)?;
+    let mut last: Option<(f64, f64)> = None;
+    until(patience(), || {
+        let before = cpu_seconds(&cgroup)?;
+        let Some(told) = metric(&pod, "container_cpu_usage_seconds_total")? else {
+            return Ok(Some("the kubelet tells nothing of the guest's processor time".to_owned()));
         };
-        Ok((told <= before).then(|| format!("a guest that computes for ever stays at {told} seconds")))
+        let after = cpu_seconds(&cgroup)?;
+        let anew = last.filter(|(old, _)| *old != told).map(|(_, since)| since);
+        last = Some((told, before));
+        let Some(since) = anew else {
+            return Ok(Some(format!("the kubelet stays at {told} seconds, and the cgroup has {after}")));
+        };
+        // As little as this says nothing yet.
+        if after < 4.0 * SLACK {
+            return Ok(Some(format!("the guest has had no more than {after} seconds")));
+        }
+        let fits = since - SLACK <= told && told <= after;
+        let wrong = || format!("the kubelet tells {told} seconds, and the cgroup had {since} to {after}");
+        ensure(fits, wrong).map(|()| None)
     })
+}
+
+/// What the cgroup itself counts.
+fn cpu_seconds(cgroup: &Cgroup) -> Result<f64> {
+    let (text, unified) = cgroup.read(&CPU_USAGE)?;
+    if !unified {
+        return Ok(text.parse::<f64>()? / 1e9);
+    }
+    let usage = text.lines().find_map(|line| line.strip_prefix("usage_usec "));
+    Ok(usage.ok_or("cpu.stat does not count what is used")?.parse::<f64>()? / 1e6)
 }
 
 /// What the node's `/metrics/resource` says of the guest.

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::servers::{ANSWER, PORT, server};
+use super::services::wget;
 use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
@@ -89,11 +90,8 @@ fn share_localhost(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&server(stage)), stage.companion("native")]))?;
     pod.runs(GUEST)?;
     pod.runs("native")?;
-    // Running is not listening yet.
-    let ask = format!(
-        "i=0; until /bin/busybox timeout 5 /bin/busybox wget -q -O - http://127.0.0.1:{PORT}/; do i=$((i+1)); [ $i -lt 300 ] || exit 1; \
-         /bin/busybox usleep 100000; done"
-    );
+    // Running is not listening yet; who waits in vain is given up by the exec.
+    let ask = format!("until {} -O - http://127.0.0.1:{PORT}/; do /bin/busybox usleep 100000; done", wget());
     let ran = pod.exec("native", ["/bin/busybox", "sh", "-c", &ask])?;
     ensure(String::from_utf8_lossy(&ran.stdout).contains(ANSWER), || format!("nobody answered: {ran:?}"))
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::services::{Served, until_reached};
+use super::services::{Served, until_reached, wget};
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
@@ -117,8 +117,9 @@ fn evict(stage: &KubeStage<'_>, pod: &str) -> Result {
 /// A pod that asks without end, four at a time, and tells what came of it.
 fn load<'a>(stage: &KubeStage<'a>, address: &str) -> Result<Pod<'a>> {
     let ask = format!(
-        "ask() {{ while :; do if /bin/busybox timeout 10 /bin/busybox wget -q -O /dev/null http://{address}/; then echo ok; else echo \
-         failed; fi; /bin/busybox usleep 20000; done; }}; trap 'exit 0' TERM; {}; ask & ask & ask & ask & wait",
+        "ask() {{ while :; do if {} -O /dev/null http://{address}/; then echo ok; else echo failed; fi; \
+         /bin/busybox usleep 20000; done; }}; trap 'exit 0' TERM; {}; ask & ask & ask & ask & wait",
+        wget(),
         until_reached(address)
     );
     stage.start(&busybox(["sh", "-c", &ask]))

@@ -5,6 +5,7 @@ use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::kube::{GUEST, Kind, KubeStage, Made, Stream, text, with};
+use crate::patience::patience;
 use crate::setup::busybox;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -71,8 +72,9 @@ impl<'a> Served<'a> {
 fn deployment(stage: &KubeStage<'_>) -> Result {
     let served = Served::start(stage, 2, json!({}))?;
     let ask = format!(
-        "{}; i=0; while [ $i -lt 20 ]; do /bin/busybox timeout 10 /bin/busybox wget -q -O - http://{}/ || exit 1; i=$((i+1)); done",
+        "{}; i=0; while [ $i -lt 20 ]; do {} -O - http://{}/ || exit 1; i=$((i+1)); done",
         until_reached(&served.address),
+        wget(),
         served.address
     );
     let client = busybox(["sh", "-c", &ask]);
@@ -83,11 +85,14 @@ fn deployment(stage: &KubeStage<'_>) -> Result {
     ensure(answers == 20, || format!("expected 20 answers, but saw {answers}: {log}"))
 }
 
+/// A shell's words that ask once, and give up in good time before the case does.
+pub(super) fn wget() -> String {
+    format!("/bin/busybox timeout {} /bin/busybox wget -q", (patience() / 6).as_secs().max(1))
+}
+
 /// A shell's words that wait for a new Service: kube-proxy learns of it in its own time, and tells nobody.
 pub(super) fn until_reached(address: &str) -> String {
-    format!(
-        "until /bin/busybox timeout 5 /bin/busybox wget -q -O /dev/null http://{address}/; do /bin/busybox usleep 100000; done"
-    )
+    format!("until {} -O /dev/null http://{address}/; do /bin/busybox usleep 100000; done", wget())
 }
 
 /// The endpoints of a Service are its ready pods, and go with them: two of three that are gone would not let so many
@@ -101,7 +106,8 @@ fn follows(stage: &KubeStage<'_>) -> Result {
     // Not the shell's own process: the first of a container ignores the signal by which `timeout` ends a program.
     let ask = format!(
         "n=0; while [ $n -lt 20 ]; do \
-         if /bin/busybox timeout 5 /bin/busybox wget -q -O - http://{}/; then n=$((n+1)); else n=0; fi; done",
+         if {} -O - http://{}/; then n=$((n+1)); else n=0; fi; done",
+        wget(),
         served.address
     );
     let pod = stage.create(&stage.manifest([stage.guest(&busybox(["sh", "-c", &ask]))]))?;
