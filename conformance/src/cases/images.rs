@@ -97,7 +97,7 @@ fn configurations() -> Vec<Case> {
             imaged("image/working-directory", opens().args(["note"])).prints("from the image\n"),
             // The task service gets what its client has put together, which is never nothing.
             Case::new("image/artifact-without-a-command", Setup::of(HELLO).left_to_the_image())
-                .only([Level::Cri])
+                .only([Level::Cri, Level::Kube])
                 .refused(["no command"]),
         ],
     )
@@ -122,7 +122,7 @@ pub(super) fn opens() -> Setup {
 }
 
 /// Where there are images.
-const CONTAINERS: [Level; 2] = [Level::Task, Level::Cri];
+const CONTAINERS: [Level; 3] = [Level::Task, Level::Cri, Level::Kube];
 
 fn greets(id: &'static str, program: Program, form: Form) -> Case {
     let setup = Setup::of(program).form(form).env([("GREETING_NAME", "image")]);

@@ -143,6 +143,7 @@ fn errors() -> Vec<Case> {
                 Level::Task,
                 Level::Cri,
                 Level::Docker,
+                Level::Kube,
             ]),
         ],
     )

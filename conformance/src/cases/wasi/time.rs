@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             as_in(
                 "poll_oneoff",
                 Case::new("wasi/poll-sees-that-there-is-no-stdin", probe(["poll-stdin-or-ms", "1000"]))
-                    .only([Level::Cri, Level::Docker])
+                    .only([Level::Cri, Level::Docker, Level::Kube])
                     .prints("ready\nstdin\n"),
             ),
             as_in(
