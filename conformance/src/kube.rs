@@ -24,7 +24,6 @@ pub(crate) use cluster::Cluster;
 pub(crate) use json::{list, text, with};
 pub(crate) use kind::{Kind, NODES, RUNTIME_CLASSES};
 pub(crate) use logs::{Log, Stream};
-pub(crate) use manifest::is_for_restricted;
 pub(crate) use once::{base64, push};
 pub(crate) use pod::{GUEST, Pod, ready, refusal, restarts, status};
 pub(crate) use private::Private;

@@ -8,7 +8,7 @@ use crate::engine::EngineHost;
 use crate::expected::Expected;
 use crate::failure::{Failure, Result};
 use crate::guests;
-use crate::kube::{self, Cluster, KubeStage};
+use crate::kube::{Cluster, KubeStage};
 use crate::level::Level;
 use crate::official;
 use crate::report::Fact;
@@ -65,9 +65,6 @@ impl Subject<'_> {
             }
             Self::Cluster(cluster) if case.private && !cluster.is_private() => {
                 Some("it looks below the API server, and takes a cluster of this machine")
-            }
-            Self::Cluster(cluster) if cluster.restricted && !kube::is_for_restricted(&case.setup) => {
-                Some("its guest is root, and the namespace takes pods of the restricted level only")
             }
             _ => None,
         }

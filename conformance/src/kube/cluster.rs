@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::api::{Api, Refused};
+use super::api::Api;
 use super::json::{list, text};
 use super::kind::{Kind, NODES};
 use super::namespace::{Footprint, LABEL};
@@ -14,7 +14,7 @@ use crate::claims::Claims;
 use crate::failure::{Failure, Result};
 use crate::images;
 use crate::report::Machine;
-use crate::setup::Setup;
+use crate::setup::{Setup, busybox};
 use crate::shim;
 
 /// A cluster to be tested, and what of it may be used.
@@ -46,8 +46,6 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Option<Arc<dyn Nodes>>,
     /// Whether the server tells the streams of a log apart.
     pub(crate) splits_logs: bool,
-    /// Whether the namespace takes pods of the restricted level only.
-    pub(crate) restricted: bool,
     /// The version of the API server.
     pub(crate) version: String,
 }
@@ -76,12 +74,11 @@ impl Cluster {
             patience,
             nodes: target.nodes.clone(),
             splits_logs: false,
-            restricted: false,
             version,
         };
         cluster.footprint.make(&cluster.api)?;
         cluster.splits_logs = Self::asks_for_streams(&cluster.api, &cluster.namespace);
-        cluster.restricted = cluster.refuses_root()?;
+        cluster.takes_pods()?;
         Ok(cluster)
     }
 
@@ -207,16 +204,11 @@ impl Cluster {
         self.footprint.await_end(&self.api)
     }
 
-    /// Whether a pod that runs as root is refused.
-    fn refuses_root(&self) -> Result<bool> {
-        let mut pod = self.manifest("root", json!([{ "name": "root", "image": "none" }]));
-        pod["spec"]["securityContext"] = json!({ "runAsUser": 0 });
+    /// Fails where no pod would be taken, before each case does: of this RuntimeClass, in this namespace, from this user.
+    fn takes_pods(&self) -> Result {
+        let pod = self.manifest("none", json!([self.container("none", &busybox([]))]));
         let answer = self.api.create(&format!("{}?dryRun=All", self.collection(Kind::Pod)), &pod);
-        match answer {
-            Ok(_) => Ok(false),
-            Err(Refused { message, .. }) if message.contains("PodSecurity") => Ok(true),
-            Err(refused) => Err(Failure(format!("a pod cannot be made: {refused}"))),
-        }
+        answer.map(drop).map_err(|refused| Failure(format!("a pod cannot be made: {refused}")))
     }
 }
 
@@ -235,8 +227,7 @@ fn preface(target: &ClusterTarget, footprint: &Footprint) -> String {
     let kept = if *owned { "made for it and removed at its end" } else { "which stays" };
     let class = if *classes { " A case makes a RuntimeClass as well, which is in no namespace." } else { "" };
     format!(
-        "This run makes pods of the RuntimeClass {runtime_class}, of the restricted level save where a case is about \
-         root, and Deployments, Jobs, CronJobs, Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the \
+        "This run makes pods of the RuntimeClass {runtime_class}, all of the restricted level, and Deployments, Jobs, CronJobs, Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the \
          namespace {namespace}, {kept}.{class} All have the label {LABEL}={run}. The images come from {images}."
     )
 }

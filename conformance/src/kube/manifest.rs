@@ -14,7 +14,7 @@ pub(crate) const USER: u32 = 1000;
 const GRACE: u32 = 5;
 
 impl Cluster {
-    /// A pod with these containers, of the restricted level as far as they are.
+    /// A pod with these containers, of the restricted level.
     pub(crate) fn manifest(&self, name: &str, containers: Value) -> Value {
         self.object(Kind::Pod, name, json!({ "spec": self.pod_spec(containers) }))
     }
@@ -73,11 +73,6 @@ impl Cluster {
     }
 }
 
-/// Where a setup needs more than the restricted level allows.
-pub(crate) fn is_for_restricted(setup: &Setup) -> bool {
-    setup.user.is_none_or(|(user, _)| user != 0)
-}
-
 fn command(setup: &Setup) -> Value {
     match setup.left_to_the_image {
         true if setup.args.is_empty() => json!({}),
@@ -120,9 +115,20 @@ fn security(setup: &Setup) -> Value {
         "readOnlyRootFilesystem": setup.read_only_root,
     });
     match setup.user {
-        Some((user, group)) => {
-            with(all, json!({ "runAsUser": user, "runAsGroup": group, "runAsNonRoot": user != 0 }))
-        }
+        Some((user, group)) => with(all, json!({ "runAsUser": user, "runAsGroup": group })),
         None => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::level::Level;
+
+    #[test]
+    fn no_case_of_pods_has_a_guest_that_is_root() {
+        for case in crate::all().iter().filter(|case| case.levels.contains(&Level::Kube)) {
+            let is_root = case.setup.user.is_some_and(|(user, _)| user == 0);
+            assert!(!is_root, "{} is not for the restricted level", case.id);
+        }
     }
 }
