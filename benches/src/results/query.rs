@@ -85,6 +85,23 @@ impl Containers {
         FORMS.into_iter().find_map(|image| self.start(target, program, image, setting))
     }
 
+    /// The starts in a setting, and beside them those of a warm task of the same image: in the first kind of image that
+    /// has both, or else in the first that was started so.
+    #[must_use]
+    pub fn beside_warm(
+        &self,
+        target: &str,
+        program: Program,
+        setting: Setting,
+    ) -> Option<(&Starts, Option<&Starts>)> {
+        let in_image = |image| {
+            let row = self.start(target, program, image, setting)?;
+            Some((row, self.start(target, program, image, Setting::WARM)))
+        };
+        let pairs = || FORMS.into_iter().filter_map(in_image);
+        pairs().find(|(_, warm)| warm.is_some()).or_else(|| pairs().next())
+    }
+
     /// Milliseconds from creation to exit, less those of a shim that does nothing.
     #[must_use]
     pub fn above_floor(&self, starts: &Starts) -> Option<f64> {
