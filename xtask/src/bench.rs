@@ -57,10 +57,11 @@ impl Arguments {
     pub(crate) fn measure(&self) -> Result<ExitCode> {
         let parts: Vec<Part> =
             Part::value_variants().iter().copied().filter(|part| self.includes(*part)).collect();
-        if parts.contains(&Part::Containers) {
+        let has_containers = parts.contains(&Part::Containers);
+        if has_containers {
             machine::require_root("bench")?;
         }
-        setup::ensure(Extent::Run)?;
+        setup::ensure(if has_containers { Extent::Run } else { Extent::Build })?;
         process::run(cargo::tests()?.arg("--no-run"))?;
         let folder = cargo::target()?.join("benches");
         fs::create_dir_all(&folder)?;
