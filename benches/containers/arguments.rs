@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// How often each container is started warm; cold starts and pods are half as many, cold pods and those on disk a quarter
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Fewer rounds and containers, no Python and no memory of pods: shows that it works
+    /// Fewer rounds and containers, and no Python: shows that it works
     #[arg(long)]
     quick: bool,
     /// Measure this only; may be repeated
@@ -109,7 +109,7 @@ impl Arguments {
             waiting: if few { &[1, 10] } else { &[1, 10, 20, 50] },
             // One number shows that it makes no difference.
             waiting_rootfs: if few { &[10] } else { &[20] },
-            waiting_pods: if few { &[] } else { &[1, 10, 20, 50] },
+            waiting_pods: if few { &[1] } else { &[1, 10, 20, 50] },
             waiting_pythons: &[1, 10],
             has_python: !few && self.module.is_none(),
         }
@@ -135,6 +135,13 @@ mod tests {
         let plan = plan(&["--module", "a.wasm", "--", "-n", "3"]);
         assert_eq!(plan.parts, [Part::Starts]);
         assert!(!plan.has_python);
+    }
+
+    #[test]
+    fn a_quick_run_takes_something_of_every_part() {
+        let plan = plan(&["--quick"]);
+        assert!(Part::value_variants().iter().all(|part| plan.includes(*part)));
+        assert!(plan.disks > 0 && plan.cold_pods > 0 && !plan.waiting_pods.is_empty());
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod load;
 mod server;
 
 use shimmer_benches::progress::{self, Progress};
-use shimmer_benches::results::containers::Http;
+use shimmer_benches::results::containers::{Http, NOT_INSTALLED};
 use shimmer_benches::results::target::FLOOR;
 use shimmer_benches::summary::Summary;
 use shimmer_node::Node;
@@ -20,7 +20,7 @@ use crate::target::{Kind, Target};
 use crate::{Result, turn};
 
 /// Asks every server in every round. All of them are there from the beginning: one that nobody asks does nothing.
-pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> (Vec<Http>, Vec<String>) {
+pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> (Vec<Http>, Option<String>) {
     let (mut rows, mut cases) = (Vec::new(), Vec::new());
     let servers = servers(node, targets);
     for (name, server) in &servers {
@@ -30,15 +30,11 @@ pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> (Vec<Http
         }
     }
     ask(plan, &mut cases);
-    let failed =
-        cases.iter().filter_map(|case| Some(format!("HTTP of {}: {}", case.name, case.failure.as_ref()?)));
-    let mut failures: Vec<String> = failed.collect();
     rows.splice(0..0, cases.into_iter().map(Case::row));
     let ids = servers.iter().filter_map(|(_, server)| server.as_ref().ok()?.id());
     let ids: Vec<String> = ids.collect();
     drop(servers);
-    failures.extend(turn::settle(node, &ids).err().map(|error| error.to_string()));
-    (rows, failures)
+    (rows, turn::settle(node, &ids).err().map(|error| error.to_string()))
 }
 
 fn servers(node: &Node, targets: &[Target]) -> Vec<(String, Result<Server>)> {
@@ -49,7 +45,10 @@ fn servers(node: &Node, targets: &[Target]) -> Vec<(String, Result<Server>)> {
     }
     progress::line("");
     match Server::of_wasmtime() {
-        Ok(None) => println!("`wasmtime serve` is left out: no program called wasmtime is in PATH"),
+        Ok(None) => {
+            let reason = format!("no program called wasmtime is in PATH: {NOT_INSTALLED}");
+            servers.push((WASMTIME_SERVE.to_owned(), Err(reason.into())));
+        }
         Ok(Some(server)) => servers.push((WASMTIME_SERVE.to_owned(), Ok(server))),
         Err(error) => servers.push((WASMTIME_SERVE.to_owned(), Err(error))),
     }

@@ -121,9 +121,9 @@ fn measured(plan: &Plan, targets: &Targets, wasm: &Wasm) -> Result<Containers> {
         found.throughput = throughput::measure(&node, plan, &targets.all, &images);
     }
     if plan.includes(Part::Http) {
-        let (rows, failures) = http::measure(&node, plan, &targets.all);
+        let (rows, failure) = http::measure(&node, plan, &targets.all);
         found.http = rows;
-        found.failures.extend(failures);
+        found.failures.extend(failure);
     }
     if let Err(error) = node.stop() {
         found.failures.push(error.to_string());

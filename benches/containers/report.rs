@@ -4,7 +4,7 @@ mod table;
 pub(crate) mod text;
 
 use shimmer_benches::machine::Machine;
-use shimmer_benches::results::containers::{Containers, Program, Starts};
+use shimmer_benches::results::containers::{Containers, NOT_INSTALLED, Starts};
 use shimmer_benches::results::query::Setting;
 use shimmer_benches::results::target::{FLOOR, old_names};
 
@@ -22,16 +22,22 @@ const NOISY: f64 = 0.2;
 pub(crate) fn close(found: &mut Containers) {
     let floor = found.start_of(FLOOR, found.small(), Setting::WARM);
     found.noise = floor.map(|row| row.to_exit.spread());
-    // Not every engine has components, and a refusal to run one stands in the table; so does one to serve HTTP.
-    let shims = found.shim_starts.iter().filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-    let starts = found.starts.iter().filter(|row| row.program != Program::Python);
-    let starts = starts.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-    let throughput = found.throughput.iter().filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-    let memory = found.memory.iter().filter(|row| row.program != Program::Python);
-    let memory = memory.filter_map(|row| Some((&row.target, row.failure.as_ref()?)));
-    let all = shims.chain(starts).chain(throughput).chain(memory);
-    let failures: Vec<String> = all.map(|(target, failure)| format!("{target}: {failure}")).collect();
+    let shims = found.shim_starts.iter().map(|row| (&row.target, &row.failure));
+    let starts = found.starts.iter().map(|row| (&row.target, &row.failure));
+    let throughput = found.throughput.iter().map(|row| (&row.target, &row.failure));
+    let memory = found.memory.iter().map(|row| (&row.target, &row.failure));
+    let http = found.http.iter().map(|row| (&row.target, &row.failure));
+    let all = shims.chain(starts).chain(throughput).chain(memory).chain(http);
+    let all = all.filter_map(|(target, failure)| Some((target, failure.as_ref()?)));
+    let failed = all.filter(|(_, failure)| !is_excused(failure));
+    let failures: Vec<String> = failed.map(|(target, failure)| format!("{target}: {failure}")).collect();
     found.failures.extend(failures);
+}
+
+/// Whether something has no figures and yet nothing failed: the engine claims no such thing, which its host says in these
+/// words and in no others, or somebody has not installed what is only compared with.
+fn is_excused(failure: &str) -> bool {
+    ["which this engine does not provide", NOT_INSTALLED].iter().any(|words| failure.contains(words))
 }
 
 impl<'a> Report<'a> {
@@ -53,7 +59,7 @@ impl<'a> Report<'a> {
 
 #[cfg(test)]
 mod tests {
-    use shimmer_benches::results::containers::{Form, Heat, Level, Store, Throughput};
+    use shimmer_benches::results::containers::{Form, Heat, Http, Level, Program, Store, Throughput};
     use shimmer_benches::summary::Summary;
 
     use super::*;
@@ -79,6 +85,9 @@ mod tests {
             failure: None,
         }
     }
+
+    /// As a shim says it, see `Info::admit` of the engines.
+    const REFUSAL: &str = "the program needs the component model, which this engine does not provide";
 
     fn machine() -> Machine {
         let [processor, kernel, cgroup, revision] = ["p", "k", "v2", "r"].map(str::to_owned);
@@ -117,7 +126,7 @@ mod tests {
         found.starts.push(Starts { failure: failure.clone(), ..start("wasmtime", Heat::Warm, &[]) });
         found.starts.push(Starts {
             program: Program::Python,
-            failure: failure.clone(),
+            failure: Some(REFUSAL.to_owned()),
             ..start("wasmer", Heat::Warm, &[])
         });
         found.throughput.push(Throughput {
@@ -132,6 +141,32 @@ mod tests {
         assert_eq!(found.failures, ["wasmtime: it is broken", "wasmedge: it is broken"]);
         let machine = machine();
         let text = text::render(Report { machine: &machine, found: &found });
-        assert_eq!(text.matches("no figures: it is broken").count(), 3, "{text}");
+        assert_eq!(text.matches("no figures: it is broken").count(), 2, "{text}");
+        assert!(text.contains("no figures: the program needs"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_is_no_failure_where_the_engine_claims_nothing_else() {
+        let [per_second, latency, p99] = [(); 3].map(|()| Summary::of(Vec::new()));
+        let server = |failure: &str| Http {
+            target: "wasmtime".into(),
+            clients: 0,
+            per_second: per_second.clone(),
+            latency: latency.clone(),
+            p99: p99.clone(),
+            failure: Some(failure.to_owned()),
+        };
+        let python = |failure: &str| Starts {
+            program: Program::Python,
+            failure: Some(failure.to_owned()),
+            ..start("wasmtime", Heat::Warm, &[])
+        };
+        let mut found = Containers {
+            http: vec![server(REFUSAL), server(NOT_INSTALLED), server("it ended with 1")],
+            starts: vec![python(REFUSAL), python("it trapped")],
+            ..Containers::default()
+        };
+        close(&mut found);
+        assert_eq!(found.failures, ["wasmtime: it trapped", "wasmtime: it ended with 1"]);
     }
 }

@@ -247,6 +247,9 @@ pub struct Http {
     pub failure: Option<String>,
 }
 
+/// The reason of a row that has no figures because the program that serves is not on this machine.
+pub const NOT_INSTALLED: &str = "it is not installed";
+
 #[cfg(test)]
 mod tests {
     use super::*;
