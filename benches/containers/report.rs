@@ -59,6 +59,8 @@ impl<'a> Report<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use shimmer_benches::results::containers::{Form, Heat, Http, Level, Program, Store, Throughput};
     use shimmer_benches::summary::Summary;
 
@@ -91,7 +93,7 @@ mod tests {
 
     fn machine() -> Machine {
         let [processor, kernel, cgroup, revision] = ["p", "k", "v2", "r"].map(str::to_owned);
-        Machine { processor, cores: 2, kernel, cgroup, revision }
+        Machine { processor, cores: 2, kernel, cgroup, revision, tools: BTreeMap::new() }
     }
 
     #[test]

@@ -43,12 +43,8 @@ impl Target {
     pub(crate) fn identity(&self) -> Result<String> {
         let bytes = fs::read(&self.binary).map_err(|error| format!("{}: {error}", self.binary.display()))?;
         let digest = Digest::of(&bytes).hex()[..12].to_owned();
-        let mut command = Command::new(&self.binary);
-        command.arg("--version").env_clear().stdin(Stdio::null());
-        let said = command.output().ok().filter(|output| output.status.success());
-        let said =
-            said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        // containerd's own shim knows the short one only.
+        let said = said(&self.binary, "--version").or_else(|| said(&self.binary, "-v")).unwrap_or_default();
         Ok(format!("{said} {digest}").trim_start().to_owned())
     }
 }
@@ -109,6 +105,13 @@ impl Targets {
         }
         Ok(folder)
     }
+}
+
+/// What a program writes when asked so, in one line; nothing, where it does not know the question.
+fn said(program: &Path, question: &str) -> Option<String> {
+    let output = Command::new(program).arg(question).env_clear().stdin(Stdio::null()).output().ok()?;
+    let words = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    output.status.success().then_some(words)
 }
 
 const DEFAULTS: [&str; 4] = [RUNWASI, "wasmedge", "wasmer", "wasmtime"];

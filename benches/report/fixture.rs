@@ -21,6 +21,7 @@ pub(crate) fn results() -> Results {
         kernel: "6.18".into(),
         cgroup: "v2".into(),
         revision: "0123456789ab".into(),
+        tools: BTreeMap::from([("rustc".into(), "rustc 1.99.0".into())]),
     };
     Results { machine, engines: Some(engines()), containers: Some(containers()) }
 }

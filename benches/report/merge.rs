@@ -51,14 +51,16 @@ fn one_machine(first: &Found, second: &Found) -> Result {
     Ok(())
 }
 
-fn words(machine: &Machine) -> [(&'static str, String); 5] {
-    let Machine { processor, cores, kernel, cgroup, revision } = machine;
+fn words(machine: &Machine) -> [(&'static str, String); 6] {
+    let Machine { processor, cores, kernel, cgroup, revision, tools } = machine;
+    let tools: Vec<&str> = tools.values().map(String::as_str).collect();
     [
         ("processor", processor.clone()),
         ("number of cores", cores.to_string()),
         ("kernel", kernel.clone()),
         ("kind of cgroups", cgroup.clone()),
         ("revision", revision.clone()),
+        ("set of tools", tools.join(", ")),
     ]
 }
 

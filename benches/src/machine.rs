@@ -1,5 +1,6 @@
 //! Where it was measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::{io, thread};
@@ -19,6 +20,10 @@ pub struct Machine {
     pub cgroup: String,
     /// What git says of the sources.
     pub revision: String,
+    /// By name, what the other programs say of their versions that make a difference: rustc, which has compiled all that
+    /// is measured, and of those that are here runc and wasmtime, the command.
+    #[serde(default)]
+    pub tools: BTreeMap<String, String>,
 }
 
 impl Machine {
@@ -35,6 +40,7 @@ impl Machine {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             cgroup: cgroup(&fs::read_to_string("/proc/self/mounts")?).to_owned(),
             revision: revision().unwrap_or_else(|| "unknown".to_owned()),
+            tools: TOOLS.into_iter().filter_map(|name| Some((name.to_owned(), version(name)?))).collect(),
         })
     }
 }
@@ -52,12 +58,24 @@ fn cgroup(mounts: &str) -> &'static str {
     }
 }
 
+const TOOLS: [&str; 3] = ["rustc", "runc", "wasmtime"];
+
 fn revision() -> Option<String> {
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]);
-    let output = git.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).output().ok()?;
-    let revision = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !revision.is_empty()).then_some(revision)
+    said("git", &["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+}
+
+/// The first line of what a program says.
+fn version(program: &str) -> Option<String> {
+    Some(said(program, &["--version"])?.lines().next()?.to_owned())
+}
+
+/// What a program writes in the folder of the sources: rustup asks there which compiler is meant.
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    (output.status.success() && !said.is_empty()).then_some(said)
 }
 
 #[cfg(test)]
@@ -72,5 +90,11 @@ mod tests {
         assert_eq!(cgroup(&both), "hybrid");
         assert_eq!(cgroup("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0"), "v2");
         assert_eq!(cgroup(""), "none");
+    }
+
+    #[test]
+    fn knows_the_compiler_of_what_is_measured() {
+        let machine = Machine::detect().expect("there is /proc");
+        assert!(machine.tools["rustc"].starts_with("rustc 1."), "{machine:?}");
     }
 }

@@ -39,6 +39,9 @@ fn machine(report: Report<'_>, text: &mut String) {
         report.found.containerd,
         machine.revision
     );
+    for (name, version) in &machine.tools {
+        line!(text, "  {name:14} {version}");
+    }
     for (name, identity) in &report.found.shims {
         line!(text, "  {name:14} {identity}");
     }

@@ -29,7 +29,10 @@ pub(super) fn section(results: &Results) -> Section {
             versions.row([format!("shim {name}"), identity.clone()]);
         }
     }
-    section.appendix("Versions of engines, shims and containerd", &versions);
+    for (name, version) in &machine.tools {
+        versions.row([name.clone(), version.clone()]);
+    }
+    section.appendix("Versions of engines, shims and tools", &versions);
     if let Some(engines) = &results.engines {
         let what = "native code";
         section.say(format_args!("Engines: {} rounds. {}", engines.rounds, noise(what, engines.noise)));
@@ -79,7 +82,9 @@ mod tests {
     #[test]
     fn says_who_was_measured() {
         let text = section(&fixture::results()).text;
-        for said in ["AMD EPYC, 2 cores", "revision 0123456789ab", "| containerd ", "| engine wasmtime "] {
+        for said in
+            ["AMD EPYC, 2 cores", "revision 0123456789ab", "| containerd ", "| engine wasmtime ", "| rustc "]
+        {
             assert!(text.contains(said), "{said} in {text}");
         }
     }
