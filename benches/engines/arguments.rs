@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::criteria::FEWEST;
+
 /// Measures engines by themselves, in turns, beside native code.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "`cargo xtask bench` builds the hosts, one for each engine, and calls it. Exit status: 0 where everything was \
-                  measured, 1 where something could not be, which the tables name."
+    after_help = "`cargo xtask bench` builds the hosts, one for each engine, and calls it. Exit status: 0 where nothing failed, \
+                  1 where something did, which the tables name; what an engine claims nothing of is no failure, nor is a \
+                  Python component that cannot be made."
 )]
 pub(crate) struct Arguments {
     /// A program that hosts an engine: the bench target of its backend; may be repeated
@@ -17,7 +20,7 @@ pub(crate) struct Arguments {
     /// How often each thing is measured
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Two rounds of little work, small programs, nothing for criterion: shows that it works
+    /// Two rounds of little work, small programs, next to nothing for criterion: shows that it works
     #[arg(long)]
     pub(crate) quick: bool,
     /// Measure this program in place of ours; what follows `--` are its arguments
@@ -40,7 +43,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// criterion does not take fewer than ten.
     pub(crate) fn rounds(&self) -> usize {
-        if self.quick { 2 } else { self.rounds.unwrap_or(12).max(10) }
+        if self.quick { 2 } else { self.rounds.unwrap_or(12).max(FEWEST) }
     }
 }
 

@@ -51,7 +51,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let programs = Programs::new(arguments)?;
     let mut cases = programs.prepared(&engines, arguments)?;
     measure::all(&mut cases, arguments.rounds());
-    if !arguments.quick {
+    if arguments.quick {
+        criteria::try_out(&cases, &arguments.criterion);
+    } else {
         criteria::hand_over(&cases, &arguments.criterion);
     }
     let outcome = outcome::of(&engines, &cases, arguments.rounds());
