@@ -13,7 +13,7 @@ use crate::{Result, cargo, machine, page, process};
 /// What is to be measured.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
-    /// Little of everything, within five minutes: shows that it works, and is too little to conclude from
+    /// Little of all but Python, in about two minutes: shows that it works, and is too little to conclude from
     #[arg(long)]
     quick: bool,
     /// Also write a page with plots, and say where
