@@ -61,19 +61,7 @@ impl Targets {
     /// Finds the shims that were named, or else those that are built.
     pub(crate) fn find(named: &[String]) -> Result<Self> {
         let built = built()?;
-        let mut shims = BTreeMap::new();
-        for shim in named {
-            shims.extend(of_argument(shim)?);
-        }
-        if named.is_empty() {
-            shims = of_folder(&built)?;
-            shims.retain(|name, _| DEFAULTS.contains(&name.as_str()));
-        }
-        shims.retain(|name, _| ![RUNC, FLOOR].contains(&name.as_str()));
-        if shims.is_empty() {
-            let folder = built.display();
-            return Err(format!("{folder} has no shim: build them with `cargo build --release`").into());
-        }
+        let shims = if named.is_empty() { defaults(&built)? } else { of_arguments(named)? };
         let mut all: Vec<Target> =
             shims.into_iter().map(|(name, binary)| Target { name, kind: Kind::Wasm, binary }).collect();
         all.push(Target { name: RUNC.into(), kind: Kind::Native, binary: runc_shim()? });
@@ -114,7 +102,22 @@ fn said(program: &Path, question: &str) -> Option<String> {
     output.status.success().then_some(words)
 }
 
+/// Examples lie in the folder as well, which are no engines to choose between.
 const DEFAULTS: [&str; 4] = [RUNWASI, "wasmedge", "wasmer", "wasmtime"];
+
+/// Those of [`DEFAULTS`] that are built.
+fn defaults(built: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut shims = of_folder(built)?;
+    shims.retain(|name, _| DEFAULTS.contains(&name.as_str()));
+    let folder = built.display();
+    if shims.is_empty() {
+        return Err(format!("{folder} has no shim: build them with `cargo build --release`").into());
+    }
+    for name in DEFAULTS.iter().filter(|name| !shims.contains_key(**name)) {
+        println!("{name} is left out: {folder} has no containerd-shim-{name}-v1");
+    }
+    Ok(shims)
+}
 
 /// The folder of this program, where cargo has put the shims as well.
 fn built() -> Result<PathBuf> {
@@ -130,6 +133,30 @@ fn engine(shim: &Path) -> Option<PathBuf> {
 
 fn name_of(file: &str) -> Option<&str> {
     file.strip_prefix("containerd-shim-")?.strip_suffix("-v1")
+}
+
+fn of_arguments(named: &[String]) -> Result<BTreeMap<String, PathBuf>> {
+    let mut shims = BTreeMap::new();
+    for argument in named {
+        let found = of_argument(argument)?;
+        if found.is_empty() {
+            return Err(format!("{argument} has no file that is called containerd-shim-<name>-v1").into());
+        }
+        for (name, path) in found {
+            if [RUNC, FLOOR].contains(&name.as_str()) {
+                // Each of them is there once, as what the others are compared with.
+                println!("{argument}: {name} is a target anyhow, and this one is left out");
+            } else {
+                shims.insert(name, path);
+            }
+        }
+    }
+    if shims.is_empty() {
+        return Err(
+            format!("{} has no shim but {RUNC} and {FLOOR}, which need none", named.join(" and ")).into()
+        );
+    }
+    Ok(shims)
 }
 
 fn of_argument(argument: &str) -> Result<BTreeMap<String, PathBuf>> {
@@ -156,4 +183,38 @@ fn of_folder(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
         found.extend(name.map(|name| (name, path)));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(arguments: &[&str]) -> Result<Vec<String>> {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Ok(of_arguments(&arguments)?.into_keys().collect())
+    }
+
+    #[test]
+    fn a_folder_or_a_shim_that_cannot_be_measured_is_named() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().display().to_string();
+        assert!(named(&[&path]).expect_err("it is empty").to_string().contains(&path));
+        let error = named(&["runc=/x/y"]).expect_err("it is a target anyhow").to_string();
+        assert!(error.starts_with("runc=/x/y has no shim but runc and floor"), "{error}");
+    }
+
+    #[test]
+    fn the_shims_of_a_folder_are_measured_without_the_floor() {
+        let folder = TempDir::new().expect("a folder");
+        for name in ["a", "wasmer", FLOOR] {
+            fs::write(folder.path().join(format!("containerd-shim-{name}-v1")), "").expect("a file");
+        }
+        let path = folder.path().display().to_string();
+        assert_eq!(named(&[&path, "b=/x/y"]).expect("three shims"), ["a", "b", "wasmer"]);
+        assert_eq!(
+            defaults(folder.path()).expect("one shim").into_keys().collect::<Vec<_>>(),
+            ["wasmer"],
+            "a is no engine of ours"
+        );
+    }
 }
