@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use crate::host::Result;
 
 /// The release that makes it, so that the same component is measured everywhere.
@@ -20,11 +22,23 @@ const SOURCES: [(&str, &str); 3] = [
 /// # Errors
 /// A sentence that says why it cannot be made: PyPI cannot be reached, or there is no Python.
 pub fn component(cache: &Path) -> Result<Vec<u8>> {
-    let component = cache.join("python.wasm");
+    let component = cache.join(name());
     if !component.exists() {
         build(cache, &component)?;
     }
     Ok(fs::read(component)?)
+}
+
+/// The file's name, which is another one for each component: an old one must not be measured for a new one.
+fn name() -> String {
+    let mut hash = Sha256::new();
+    for text in SOURCES.iter().flat_map(|(path, text)| [*path, *text]).chain([COMPONENTIZE]) {
+        // What ends where is part of it.
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("python-{digest}.wasm")
 }
 
 fn build(cache: &Path, component: &Path) -> Result<()> {
