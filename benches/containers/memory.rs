@@ -130,7 +130,7 @@ impl Stage<'_> {
         };
         let owners = Owners { guests: pids_of(&ids), pauses: pids_of(&pods) };
         thread::sleep(REST);
-        let held = role::held(&self.node.processes()?, &owners, waiting.len());
+        let held = role::held(&self.node.processes()?, &owners, waiting.len())?;
         drop(waiting);
         turn::settle(self.node, &[ids, pods].concat())?;
         Ok(held)

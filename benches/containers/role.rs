@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use shimmer_benches::results::containers::{Held, Role};
 use shimmer_node::Process;
+
+use crate::Result;
 
 /// The first processes of containers, as the node counts them.
 #[derive(Debug, Default)]
@@ -42,22 +45,31 @@ fn is_shim(process: &Process) -> bool {
 }
 
 /// What the processes of so many containers hold, in MiB for each.
-pub(crate) fn held(processes: &[Process], owners: &Owners, containers: usize) -> Held {
+pub(crate) fn held(processes: &[Process], owners: &Owners, containers: usize) -> Result<Held> {
     let all: BTreeMap<u32, &Process> = processes.iter().map(|process| (process.pid, process)).collect();
     let mut held = Held::default();
     for process in processes {
         let Some(role) = owners.role(process, &all) else { continue };
-        // One that ends meanwhile holds nothing.
-        let Ok(rollup) = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.pid)) else {
-            continue;
-        };
-        // A zombie has no memory and no such line.
-        let share = proportional(&rollup).unwrap_or_default() / 1024.0 / containers as f64;
+        let share = share(process.pid)? / 1024.0 / containers as f64;
         *held.roles.entry(role).or_default() += share;
         *held.programs.entry(program(process).to_owned()).or_default() += share;
     }
-    held
+    Ok(held)
 }
+
+/// The proportional set size of a process in KiB.
+fn share(pid: u32) -> Result<f64> {
+    match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        // A zombie has no memory and no such line.
+        Ok(rollup) => Ok(proportional(&rollup).unwrap_or_default()),
+        // One that has ended meanwhile holds nothing.
+        Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => Ok(0.0),
+        Err(error) => Err(format!("the memory of process {pid}: {error}").into()),
+    }
+}
+
+/// What reading says of a process that ends after its file was opened.
+const ESRCH: i32 = 3;
 
 pub(crate) fn total(held: &Held) -> f64 {
     held.roles.values().sum()
@@ -104,6 +116,12 @@ mod tests {
             [None, None, Some(Role::Shim), Some(Role::Guest), Some(Role::Guest), Some(Role::Helper)];
         assert_eq!(roles[..6], expected);
         assert_eq!(roles[6..], [Some(Role::Pause), Some(Role::Helper)]);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_holds_nothing() {
+        assert!(share(std::process::id()).expect("it is this one") > 100.0);
+        assert_eq!(share(u32::MAX).expect("no process has this number"), 0.0);
     }
 
     #[test]
