@@ -4,6 +4,7 @@ mod table;
 pub(crate) mod text;
 
 use shimmer_benches::machine::Machine;
+use shimmer_benches::results::NOISY;
 use shimmer_benches::results::containers::{Containers, NOT_INSTALLED, Starts};
 use shimmer_benches::results::query::Setting;
 use shimmer_benches::results::target::{FLOOR, old_names};
@@ -14,9 +15,6 @@ pub(crate) struct Report<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) found: &'a Containers,
 }
-
-/// From here on, a machine is too busy for its figures to be trusted.
-const NOISY: f64 = 0.2;
 
 /// Draws what follows from the figures, when all are there.
 pub(crate) fn close(found: &mut Containers) {

@@ -12,6 +12,9 @@ use crate::machine::Machine;
 use containers::Containers;
 use engines::Engines;
 
+/// From here on, quartiles are too far apart, as a part of their median, for figures to be trusted.
+pub const NOISY: f64 = 0.2;
+
 /// Everything, in one JSON file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Results {

@@ -1,12 +1,9 @@
 //! Where all this was measured, and how far it can be trusted.
 
-use shimmer_benches::results::Results;
+use shimmer_benches::results::{NOISY, Results};
 
 use super::Section;
 use crate::table::Table;
-
-/// From here on, a machine is too busy for its figures to be trusted.
-const NOISY: f64 = 0.2;
 
 pub(super) fn section(results: &Results) -> Section {
     let mut section = Section::new("Machine and versions");
