@@ -4,7 +4,6 @@ mod table;
 pub(crate) mod text;
 
 use shimmer_benches::machine::Machine;
-use shimmer_benches::results::NOISY;
 use shimmer_benches::results::containers::{Containers, NOT_INSTALLED, Starts};
 use shimmer_benches::results::query::Setting;
 use shimmer_benches::results::target::{FLOOR, old_names};
@@ -39,10 +38,6 @@ fn is_excused(failure: &str) -> bool {
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn is_noisy(self) -> bool {
-        self.found.noise.is_some_and(|noise| noise > NOISY)
-    }
-
     /// The same measurement of the old host.
     fn old(self, row: &Starts) -> Option<&'a Starts> {
         let find = |old: String| self.found.start(&old, row.program, row.image, row.setting());

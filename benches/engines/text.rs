@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use shimmer_benches::results::engines::{Engines, NATIVE};
+use shimmer_benches::results::engines::Engines;
 
 /// Ratios first: milliseconds depend on the machine.
 pub(crate) fn render(outcome: &Engines) -> String {
@@ -32,14 +32,9 @@ fn kernels(outcome: &Engines, text: &mut String) -> std::fmt::Result {
             }
         }
     }
-    if let Some(noise) = outcome.noise {
-        writeln!(
-            text,
-            "  noise: the quartiles of {NATIVE} code are {:.0} % of its median apart",
-            noise * 100.0
-        )?;
-    }
-    Ok(())
+    let noise = outcome.trust();
+    writeln!(text, "  {}", noise.said())?;
+    noise.warning().map_or(Ok(()), |warning| writeln!(text, "  WARNING: {warning}"))
 }
 
 fn programs(outcome: &Engines, text: &mut String) -> std::fmt::Result {

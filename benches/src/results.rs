@@ -3,6 +3,7 @@
 pub mod containers;
 pub mod engines;
 pub mod goal;
+pub mod noise;
 pub mod query;
 pub mod target;
 

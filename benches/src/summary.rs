@@ -38,12 +38,21 @@ impl Summary {
         Self::of(times.into_iter().map(|time| time.as_secs_f64() * 1000.0).collect())
     }
 
+    /// A quarter, the median, and three quarters, where anything was measured.
+    #[must_use]
+    pub fn quartiles(&self) -> Option<Quartiles> {
+        self.median.is_finite().then_some([self.p25, self.median, self.p75])
+    }
+
     /// How far apart the quartiles are, as a part of the median.
     #[must_use]
     pub fn spread(&self) -> f64 {
         (self.p75 - self.p25) / self.median
     }
 }
+
+/// A quarter of the samples lies below the first, half below the second, and a quarter above the third.
+pub type Quartiles = [f64; 3];
 
 /// What a summary is read from: all the rest follows from it.
 #[derive(Deserialize)]

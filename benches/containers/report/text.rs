@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use shimmer_benches::results::containers::{Heat, Http, Level, Memory, Program, Role, Starts, Store};
+use shimmer_benches::results::goal::{Reached, Verdict};
 use shimmer_benches::summary::Summary;
 
 use crate::report::Report;
@@ -97,14 +98,12 @@ fn starts(report: Report<'_>, text: &mut String) {
         }
         text.push_str(&table.render());
     }
-    if let Some(noise) = report.found.noise {
-        line!(text, "  noise: the quartiles of the floor are {:.0} % of its median apart", noise * 100.0);
-    }
-    if report.is_noisy() {
-        line!(
-            text,
-            "  THE MACHINE IS NOISY: something else runs on it, and these figures are not to be trusted"
-        );
+    if !report.found.starts.is_empty() {
+        let noise = report.found.trust();
+        line!(text, "  {}", noise.said());
+        if let Some(warning) = noise.warning() {
+            line!(text, "  WARNING: {warning}");
+        }
     }
 }
 
@@ -246,7 +245,9 @@ fn goals(report: Report<'_>, text: &mut String) {
         line!(text, "\ngoals of {shim}");
         for goal in &goals {
             let (figure, mark) = match &goal.reached[place] {
-                Some(reached) => (reached.figure.as_str(), if reached.is_met { "reached" } else { "MISSED" }),
+                Some(Reached { figure, verdict: Verdict::Met }) => (figure.as_str(), "reached"),
+                Some(Reached { figure, verdict: Verdict::Missed }) => (figure.as_str(), "MISSED"),
+                Some(Reached { figure, verdict: Verdict::Noise }) => (figure.as_str(), "within the noise"),
                 None => ("-", ""),
             };
             line!(text, "  {:64}{:14}{figure:>28}  {mark}", goal.what, goal.target);

@@ -4,6 +4,7 @@ use shimmer_benches::results::Results;
 use shimmer_benches::results::containers::{Containers, Level, Program};
 use shimmer_benches::results::engines::Engines;
 use shimmer_benches::results::query::Setting;
+use shimmer_benches::summary::Quartiles;
 
 use super::{Section, speed, trade};
 use crate::figure::{NOTHING, figure, ratio};
@@ -24,33 +25,30 @@ pub(super) fn section(results: &Results) -> Section {
         return section.missing("none of the files has results of engines or of containers.");
     }
     section.table(
-        "Ratios to the best of each row; in brackets what was measured. Bold is the best, and what is so near to it that \
-         another run may put it first.",
+        "Ratios to the best of each row; in brackets what was measured. Bold is the best, and what has quartiles that \
+         overlap with its own, so that another run may put it first; a single look has none.",
         &table,
     );
     section
 }
-
-/// A difference that says little.
-const NEAR: f64 = 1.05;
 
 /// One measure of all engines.
 struct Row {
     work: String,
     measure: String,
     more_is_better: bool,
-    values: Vec<Option<f64>>,
+    values: Vec<Option<Quartiles>>,
 }
 
 impl Row {
     fn cells(&self) -> Vec<String> {
-        let good = || self.values.iter().flatten().copied().filter(|value| value.is_finite() && *value > 0.0);
-        let best = if self.more_is_better { good().reduce(f64::max) } else { good().reduce(f64::min) };
-        let cell = |value: &Option<f64>| match (value, best) {
-            (Some(value), Some(best)) => {
+        let good = || self.values.iter().flatten().filter(|value| value[1].is_finite() && value[1] > 0.0);
+        let order = |one: &&Quartiles, other: &&Quartiles| one[1].total_cmp(&other[1]);
+        let best = if self.more_is_better { good().max_by(order) } else { good().min_by(order) };
+        let cell = |value: &Option<Quartiles>| match (value, best) {
+            (Some([low, value, high]), Some([least, best, most])) => {
                 let part = ratio(Some(value / best));
-                let is_near = value.max(best) / value.min(best) <= NEAR;
-                let part = if is_near { format!("**{part}**") } else { part };
+                let part = if low <= most && least <= high { format!("**{part}**") } else { part };
                 format!("{part} ({})", figure(*value))
             }
             _ => NOTHING.to_owned(),
@@ -67,7 +65,7 @@ fn containers_rows(containers: &Containers, engines: &[&str]) -> Vec<Row> {
         more_is_better: false,
         values: engines
             .iter()
-            .map(|engine| containers.start_of(engine, program, setting)?.to_exit.middle())
+            .map(|engine| containers.start_of(engine, program, setting)?.to_exit.quartiles())
             .collect(),
     };
     let small = containers.small();
@@ -79,7 +77,8 @@ fn containers_rows(containers: &Containers, engines: &[&str]) -> Vec<Row> {
     ];
     for level in [Level::Pod, Level::Task] {
         let Some(count) = containers.memory_counts(Program::Rest, level).last().copied() else { continue };
-        let held = |engine: &&str| containers.memory_of(engine, Program::Rest, level, count)?.total.middle();
+        let held =
+            |engine: &&str| containers.memory_of(engine, Program::Rest, level, count)?.total.quartiles();
         rows.push(Row {
             work: format!("many {level}s that wait"),
             measure: format!("MiB for each of {count}"),
@@ -94,7 +93,7 @@ fn containers_rows(containers: &Containers, engines: &[&str]) -> Vec<Row> {
             more_is_better: true,
             values: engines
                 .iter()
-                .map(|engine| containers.throughput_of(engine, *at_once)?.per_second.middle())
+                .map(|engine| containers.throughput_of(engine, *at_once)?.per_second.quartiles())
                 .collect(),
         }
     }));
@@ -109,7 +108,7 @@ fn containers_rows(containers: &Containers, engines: &[&str]) -> Vec<Row> {
                 .map(|engine| {
                     let mut rows = containers.http.iter();
                     let row = rows.find(|row| row.target == **engine && row.clients == clients)?;
-                    row.per_second.middle().filter(|_| row.failure.is_none())
+                    row.per_second.quartiles().filter(|_| row.failure.is_none())
                 })
                 .collect(),
         }
@@ -123,14 +122,14 @@ fn engines_rows(found: &Engines, engines: &[&str]) -> Vec<Row> {
         work: format!("long runs: {kind}"),
         measure: "times native".into(),
         more_is_better: false,
-        values: engines.iter().map(|engine| speed::mean(found, engine, Some(kind))).collect(),
+        values: engines.iter().map(|engine| speed::quartiles(found, engine, kind)).collect(),
     });
     let mut rows: Vec<Row> = speeds.collect();
     if let Some(program) = trade::largest(found) {
-        let compile = |engine: &&str| trade::program(found, engine, program)?.compile.middle();
+        let compile = |engine: &&str| trade::program(found, engine, program)?.compile.quartiles();
         let compiled = |engine: &&str| {
             let row = trade::program(found, engine, program)?;
-            (row.compiled_bytes > 0).then(|| crate::figure::mebibytes(row.compiled_bytes))
+            (row.compiled_bytes > 0).then(|| [crate::figure::mebibytes(row.compiled_bytes); 3])
         };
         for (measure, values) in [
             ("compiling it, ms", engines.iter().map(compile).collect()),
@@ -149,14 +148,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_is_bold_with_what_is_near_and_the_others_are_measured_by_it() {
+    fn the_best_is_bold_with_what_has_overlapping_quartiles_and_the_others_are_measured_by_it() {
         let row = |more_is_better| Row {
             work: "w".into(),
             measure: "m".into(),
             more_is_better,
-            values: vec![Some(20.0), None, Some(30.0), Some(29.0)],
+            values: vec![Some([19.0, 20.0, 22.0]), None, Some([26.0, 30.0, 31.0]), Some([21.0, 29.0, 30.0])],
         };
-        assert_eq!(row(false).cells()[2..], ["**1.00** (20.0)", NOTHING, "1.50 (30.0)", "1.45 (29.0)"]);
+        assert_eq!(row(false).cells()[2..], ["**1.00** (20.0)", NOTHING, "1.50 (30.0)", "**1.45** (29.0)"]);
         assert_eq!(row(true).cells()[2..], ["0.67 (20.0)", NOTHING, "**1.00** (30.0)", "**0.97** (29.0)"]);
     }
 }

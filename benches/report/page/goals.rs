@@ -1,6 +1,7 @@
 //! What the host is to reach.
 
 use shimmer_benches::results::containers::Containers;
+use shimmer_benches::results::goal::{Reached, Verdict};
 
 use super::Section;
 use crate::Result;
@@ -16,14 +17,15 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
     let mut table = Table::new(heads.into_iter().chain(shims));
     for goal in containers.goals() {
         let cells = goal.reached.into_iter().map(|reached| match reached {
-            Some(reached) if reached.is_met => format!("**{}**", reached.figure),
-            Some(reached) => reached.figure,
+            Some(Reached { figure, verdict: Verdict::Met }) => format!("**{figure}**"),
+            Some(Reached { figure, verdict: Verdict::Missed }) => figure,
+            Some(Reached { figure, verdict: Verdict::Noise }) => format!("{figure}, within the noise"),
             None => NOTHING.to_owned(),
         });
         table.row([goal.what, goal.target.to_owned()].into_iter().chain(cells));
     }
     section.table(
-        "Bold is reached. In brackets are the figures that a ratio is made of: ours, then what it is compared with.",
+        "Bold is reached, and within the noise is what is to be reached where it lies between the ratios of the quartiles. In brackets are the figures that a ratio is made of: ours, then what it is compared with.",
         &table,
     );
     Ok(section)

@@ -1,6 +1,7 @@
 //! Where all this was measured, and how far it can be trusted.
 
-use shimmer_benches::results::{NOISY, Results};
+use shimmer_benches::results::Results;
+use shimmer_benches::results::noise::Noise;
 
 use super::Section;
 use crate::table::Table;
@@ -31,15 +32,14 @@ pub(super) fn section(results: &Results) -> Section {
     }
     section.appendix("Versions of engines, shims and tools", &versions);
     if let Some(engines) = &results.engines {
-        let what = "native code";
-        section.say(format_args!("Engines: {} rounds. {}", engines.rounds, noise(what, engines.noise)));
+        section.say(format_args!("Engines: {} rounds. {}", engines.rounds, trust(&engines.trust())));
     }
     if let Some(containers) = &results.containers {
         section.say(format_args!(
             "Containers: {} rounds after {} warm-ups. {}",
             containers.rounds,
             containers.warm_ups,
-            noise("the floor", containers.noise)
+            trust(&containers.trust())
         ));
         if !containers.failures.is_empty() {
             let lines: Vec<_> = containers.failures.iter().map(|line| super::one_line(line)).collect();
@@ -49,15 +49,9 @@ pub(super) fn section(results: &Results) -> Section {
     section
 }
 
-fn noise(of: &str, noise: Option<f64>) -> String {
-    let Some(noise) = noise.filter(|noise| noise.is_finite()) else {
-        return "Noise was not measured, so nobody knows how far the figures can be trusted.".to_owned();
-    };
-    let said = format!("Noise: the quartiles of {of} are {:.0} % of its median apart.", noise * 100.0);
-    if noise <= NOISY {
-        return said;
-    }
-    format!("{said}\n\n> **Warning:** the machine was too busy for these figures to be trusted.")
+fn trust(noise: &Noise) -> String {
+    let said = noise.said();
+    noise.warning().map_or_else(|| said.clone(), |warning| format!("{said}\n\n> **Warning:** {warning}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How fast programs run, against a native build of the same source.
 
 use shimmer_benches::results::engines::{Engines, Kernel, NATIVE};
+use shimmer_benches::summary::Quartiles;
 
 use super::Section;
 use crate::Result;
@@ -37,10 +38,27 @@ pub(super) fn kinds(found: &Engines) -> Vec<&str> {
 
 /// What an engine's ratios have in the middle, of those kernels that all engines have run.
 pub(super) fn mean(found: &Engines, engine: &str, kind: Option<&str>) -> Option<f64> {
+    mean_of(found, engine, kind, of_native)
+}
+
+/// The same of one kind of work, with that of the engine's quartiles over native code's medians.
+pub(super) fn quartiles(found: &Engines, engine: &str, kind: &str) -> Option<Quartiles> {
+    let low = |row: &Kernel| Some(of_native(row)? * row.run.p25 / row.run.median);
+    let high = |row: &Kernel| Some(of_native(row)? * row.run.p75 / row.run.median);
+    let of = |figure: &dyn Fn(&Kernel) -> Option<f64>| mean_of(found, engine, Some(kind), figure);
+    Some([of(&low)?, of(&of_native)?, of(&high)?])
+}
+
+fn mean_of(
+    found: &Engines,
+    engine: &str,
+    kind: Option<&str>,
+    figure: impl Fn(&Kernel) -> Option<f64>,
+) -> Option<f64> {
     let shared = shared(found).into_iter();
     let rows = shared.filter_map(|kernel| row(found, kernel, engine));
     let rows = rows.filter(|row| kind.is_none_or(|kind| row.kind == kind));
-    geometric_mean(&rows.filter_map(of_native).collect::<Vec<_>>())
+    geometric_mean(&rows.filter_map(figure).collect::<Vec<_>>())
 }
 
 /// The kernels that can be compared: of every engine that ran any.

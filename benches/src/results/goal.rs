@@ -3,6 +3,7 @@
 use super::containers::{Containers, Form, Level, Program};
 use super::query::Setting;
 use super::target::{RUNC, old_names};
+use crate::summary::Quartiles;
 
 /// One row of the goals.
 #[derive(Clone, Debug)]
@@ -20,8 +21,29 @@ pub struct Goal {
 pub struct Reached {
     /// The figure, with what it is made of.
     pub figure: String,
-    /// Whether the goal is met.
-    pub is_met: bool,
+    /// Whether it is good enough.
+    pub verdict: Verdict,
+}
+
+/// Whether a goal is met.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// It is.
+    Met,
+    /// It is not.
+    Missed,
+    /// What is to be reached lies between the quartiles: another run may say something else.
+    Noise,
+}
+
+impl Verdict {
+    fn of(values: Quartiles, is_met: impl Fn(f64) -> bool) -> Self {
+        match values.map(is_met) {
+            [true, _, true] => Self::Met,
+            [false, _, false] => Self::Missed,
+            _ => Self::Noise,
+        }
+    }
 }
 
 impl Containers {
@@ -81,42 +103,49 @@ impl Containers {
     }
 
     fn against_old_above_floor(&self, shim: &str) -> Option<Reached> {
-        let above =
-            |shim: &str| self.above_floor(self.start(shim, Program::Hello, Form::Artifact, Setting::WARM)?);
+        let above = |shim: &str| {
+            let starts = self.start(shim, Program::Hello, Form::Artifact, Setting::WARM)?;
+            let floor = self.floor_of(starts)?;
+            Some(starts.to_exit.quartiles()?.map(|time| time - floor))
+        };
         let old = old_names(shim).iter().find_map(|old| above(old))?;
         Some(ratio(above(shim)?, old, "ms", |ratio| ratio <= 0.25))
     }
 
     fn against_hello(&self, shim: &str, program: Program, image: Form, most: f64) -> Option<Reached> {
-        let ours = self.start(shim, program, image, Setting::WARM)?.to_exit.middle()?;
+        let ours = self.start(shim, program, image, Setting::WARM)?.to_exit.quartiles()?;
         Some(ratio(ours, self.hello(shim, Form::Artifact)?, "ms", |ratio| ratio <= most))
     }
 
     fn against_old_throughput(&self, shim: &str, at_once: usize) -> Option<Reached> {
-        let rate = |shim: &str| self.throughput_of(shim, at_once)?.per_second.middle();
+        let rate = |shim: &str| self.throughput_of(shim, at_once)?.per_second.quartiles();
         let old = old_names(shim).iter().find_map(|old| rate(old))?;
         Some(ratio(rate(shim)?, old, "a second", |ratio| ratio >= 1.8))
     }
 
     fn held(&self, shim: &str, program: Program, count: usize, most: f64) -> Option<Reached> {
-        let held = |shim: &str| self.memory_of(shim, program, Level::Task, count)?.total.middle();
+        let held = |shim: &str| self.memory_of(shim, program, Level::Task, count)?.total.quartiles();
         let ours = held(shim)?;
         let old = old_names(shim).iter().find_map(|old| held(old));
-        let old = old.map(|old| format!(" (old {old:.1})")).unwrap_or_default();
-        Some(Reached { figure: format!("{ours:.1}{old}"), is_met: ours <= most })
+        let old = old.map(|[_, old, _]| format!(" (old {old:.1})")).unwrap_or_default();
+        Some(Reached {
+            figure: format!("{:.1}{old}", ours[1]),
+            verdict: Verdict::of(ours, |held| held <= most),
+        })
     }
 
-    fn hello(&self, target: &str, image: Form) -> Option<f64> {
-        self.start(target, Program::Hello, image, Setting::WARM)?.to_exit.middle()
+    fn hello(&self, target: &str, image: Form) -> Option<Quartiles> {
+        self.start(target, Program::Hello, image, Setting::WARM)?.to_exit.quartiles()
     }
 }
 
 type Figure<'a> = &'a dyn Fn(&str) -> Option<Reached>;
 
-/// A ratio of two figures, which are shown as well.
-fn ratio(part: f64, whole: f64, unit: &str, is_met: impl Fn(f64) -> bool) -> Reached {
-    let ratio = part / whole;
-    Reached { figure: format!("{ratio:.2} ({part:.1} to {whole:.1} {unit})"), is_met: is_met(ratio) }
+/// A ratio of two figures, which are shown as well: from the one that is best for the part to the one that is worst.
+fn ratio(part: Quartiles, whole: Quartiles, unit: &str, is_met: impl Fn(f64) -> bool) -> Reached {
+    let ratios = [part[0] / whole[2], part[1] / whole[1], part[2] / whole[0].max(f64::MIN_POSITIVE)];
+    let figure = format!("{:.2} ({:.1} to {:.1} {unit})", ratios[1], part[1], whole[1]);
+    Reached { figure, verdict: Verdict::of(ratios, is_met) }
 }
 
 /// The count that the goal is about, or the highest there is.
@@ -167,11 +196,12 @@ mod tests {
     fn a_goal_is_met_or_missed_by_its_figure() {
         let goals = containers().goals();
         let of_wasmtime: Vec<_> = goals.iter().map(|goal| goal.reached[1].clone()).collect();
-        let figure = |row: usize| of_wasmtime[row].as_ref().map(|reached| (&*reached.figure, reached.is_met));
-        assert_eq!(figure(0), Some(("0.50 (25.0 to 50.0 ms)", true)));
-        assert_eq!(figure(1), Some(("1.25 (25.0 to 20.0 ms)", false)));
-        assert_eq!(figure(2), Some(("0.44 (20.0 to 45.0 ms)", false)), "0.25 is to be reached");
-        assert_eq!(figure(6), Some(("2.5", true)));
+        let figure =
+            |row: usize| of_wasmtime[row].as_ref().map(|reached| (&*reached.figure, reached.verdict));
+        assert_eq!(figure(0), Some(("0.50 (25.0 to 50.0 ms)", Verdict::Met)));
+        assert_eq!(figure(1), Some(("1.25 (25.0 to 20.0 ms)", Verdict::Missed)));
+        assert_eq!(figure(2), Some(("0.44 (20.0 to 45.0 ms)", Verdict::Missed)), "0.25 is to be reached");
+        assert_eq!(figure(6), Some(("2.5", Verdict::Met)));
         assert!(goals[6].what.contains("50 at once"), "{}", goals[6].what);
     }
 
@@ -180,5 +210,18 @@ mod tests {
         let goals = containers().goals();
         assert!(goals.iter().all(|goal| goal.reached[0].is_none()), "wasmer broke: {goals:?}");
         assert!(goals[4].reached[1].is_none() && goals[7].reached[1].is_none(), "{goals:?}");
+    }
+
+    #[test]
+    fn what_lies_between_the_quartiles_is_neither_met_nor_missed() {
+        let of = |ours: Quartiles| ratio(ours, [9.0, 10.0, 11.0], "ms", |ratio| ratio < 1.0).verdict;
+        assert_eq!(of([5.0, 6.0, 7.0]), Verdict::Met);
+        assert_eq!(of([8.0, 9.5, 10.0]), Verdict::Noise, "its median is below, and its slow quarter is not");
+        assert_eq!(
+            of([10.0, 10.5, 12.0]),
+            Verdict::Noise,
+            "its median is above, and its fast quarter is not"
+        );
+        assert_eq!(of([12.0, 13.0, 14.0]), Verdict::Missed);
     }
 }
