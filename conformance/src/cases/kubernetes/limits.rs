@@ -17,7 +17,7 @@ const QUOTA: Setting = Setting { controller: "cpu", v1: "cpu.cfs_quota_us", v2: 
 
 pub(super) fn cases() -> Vec<Case> {
     let spin = guest(["spin"]).cpu(10_000, 100_000);
-    let hold = guest(["hold", "32"]).memory(ENOUGH);
+    let hold = guest(["hold", "32"]).memory(ENOUGH).cpu(50_000, 100_000);
     kubernetes(
         "limits",
         [
@@ -41,9 +41,7 @@ fn processor(stage: &KubeStage<'_>) -> Result {
     let pod = stage.start(&stage.setup())?;
     pod.says(GUEST, "ready\n")?;
     let cgroup = container_cgroup(&pod, GUEST)?;
-    let (quota, unified) = cgroup.read(&QUOTA)?;
-    let expected = if unified { "10000 100000" } else { "10000" };
-    ensure(quota == expected, || format!("expected the quota {expected}, but saw {quota}"))?;
+    quota(&cgroup, "10000")?;
     until(patience(), || {
         let periods = cgroup.throttled_periods()?;
         Ok((periods == 0).then(|| "a guest that computes for ever was never held back".to_owned()))
@@ -56,24 +54,33 @@ fn resize(stage: &KubeStage<'_>) -> Result {
 
 fn resize_below(stage: &KubeStage<'_>) -> Result {
     let pod = resized(stage)?;
-    says(&container_cgroup(&pod, GUEST)?, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())
+    let cgroup = container_cgroup(&pod, GUEST)?;
+    says(&cgroup, &MEMORY_LIMIT, &(2 * ENOUGH).to_string())?;
+    quota(&cgroup, "100000")
 }
 
-/// More memory for a guest that runs, and goes on.
+/// How many microseconds of each 100000 there are for the container.
+fn quota(cgroup: &Cgroup, expected: &str) -> Result {
+    let (quota, unified) = cgroup.read(&QUOTA)?;
+    let expected = if unified { format!("{expected} 100000") } else { expected.to_owned() };
+    ensure(quota == expected, || format!("expected the quota {expected}, but saw {quota}"))
+}
+
+/// More memory and more of a processor for a guest that runs, and goes on.
 fn resized<'a>(stage: &KubeStage<'a>) -> Result<Pod<'a>> {
-    let policy = json!([{ "resourceName": "memory", "restartPolicy": "NotRequired" }]);
-    let pod = stage
-        .create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "resizePolicy": policy }))]))?;
+    let stays = |resource| json!({ "resourceName": resource, "restartPolicy": "NotRequired" });
+    let policy = json!({ "resizePolicy": [stays("memory"), stays("cpu")] });
+    let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), policy)]))?;
     let before = text(status(&pod.runs(GUEST)?, GUEST), "/containerID").to_owned();
     pod.says(GUEST, "ready\n")?;
-    let more = json!({ "resources": { "limits": { "memory": "512Mi" } }, "name": GUEST });
-    let change = json!({ "spec": { "containers": [more] } });
+    let limits = json!({ "memory": "512Mi", "cpu": "1" });
+    let change = json!({ "spec": { "containers": [{ "name": GUEST, "resources": { "limits": limits } }] } });
     stage.cluster.api().merge_lists(&format!("{}/resize", pod.path()), &change)?;
     let object = pod.until(|pod| {
-        let limit = text(status(pod, GUEST), "/resources/limits/memory");
-        Ok((limit != "512Mi").then(|| {
-            format!("expected the limit 512Mi, but saw {limit:?} and {}", pod["status"]["conditions"])
-        }))
+        let seen = &status(pod, GUEST)["resources"]["limits"];
+        let conditions = &pod["status"]["conditions"];
+        Ok((*seen != limits)
+            .then(|| format!("expected the limits {limits}, but saw {seen} and {conditions}")))
     })?;
     let after = text(status(&object, GUEST), "/containerID");
     ensure(restarts(&object, GUEST) == 0 && after == before, || "the guest was started again".to_owned())?;

@@ -5,6 +5,7 @@ use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
 use crate::kube::{GUEST, KubeStage, Pod, ready, restarts, status, text, with};
+use crate::setup::Setup;
 
 const SIGTERM_STATUS: u32 = 143;
 /// Much longer than a guest takes that ends when it is asked to.
@@ -52,12 +53,18 @@ fn by_exec(stage: &KubeStage<'_>) -> Result {
     Ok(())
 }
 
+/// By a program that is run beside the guest, and by the guest's own answer.
 fn liveness(stage: &KubeStage<'_>) -> Result {
+    liveness_by_exec(stage)?;
+    liveness_by_http(stage)
+}
+
+fn liveness_by_exec(stage: &KubeStage<'_>) -> Result {
     let ask = json!({
         "exec": { "command": ["/bin/busybox", "test", "!", "-e", "/data/broken"] },
         "periodSeconds": 1, "failureThreshold": 2, "timeoutSeconds": 10,
     });
-    let pod = always(stage, json!({ "livenessProbe": ask }))?;
+    let pod = always(stage, &stage.setup(), json!({ "livenessProbe": ask }))?;
     pod.runs(GUEST)?;
     pod.says(GUEST, "ready\n")?;
     native(&pod, ["touch", "/data/broken"])?;
@@ -66,6 +73,22 @@ fn liveness(stage: &KubeStage<'_>) -> Result {
     })?;
     let last = &status(&object, GUEST)["lastState"]["terminated"];
     ensure(last["exitCode"] == SIGTERM_STATUS, || format!("expected the end by SIGTERM, but saw {last}"))
+}
+
+/// A server stays once it has answered, and a guest that does not serve is started again.
+fn liveness_by_http(stage: &KubeStage<'_>) -> Result {
+    let alive = with(http_probe(), json!({ "failureThreshold": 5 }));
+    let started = with(http_probe(), json!({ "failureThreshold": 1000 }));
+    let probes = json!({ "startupProbe": started, "livenessProbe": alive.clone() });
+    let serving = always(stage, &server(stage), probes)?;
+    serving.is_ready()?;
+    let silent = always(stage, &stage.setup(), json!({ "livenessProbe": alive }))?;
+    silent.until(|pod| {
+        let missing = "expected the guest that does not serve to be started again";
+        Ok((restarts(pod, GUEST) == 0).then(|| missing.to_owned()))
+    })?;
+    let times = restarts(&serving.object()?, GUEST);
+    ensure(times == 0, || format!("the guest that serves was started {times} times again"))
 }
 
 /// A liveness probe that always fails does nothing until the guest has started.
@@ -78,7 +101,7 @@ fn startup(stage: &KubeStage<'_>) -> Result {
         "exec": { "command": ["/bin/busybox", "false"] },
         "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 10,
     });
-    let pod = always(stage, json!({ "startupProbe": started, "livenessProbe": alive }))?;
+    let pod = always(stage, &stage.setup(), json!({ "startupProbe": started, "livenessProbe": alive }))?;
     stage.cluster.event(&pod.name, |event| {
         text(event, "/message").contains("Startup probe failed") && event["count"].as_u64() > Some(2)
     })?;
@@ -95,8 +118,8 @@ fn startup(stage: &KubeStage<'_>) -> Result {
 }
 
 /// A pod whose guest is started again whenever it ends.
-fn always<'a>(stage: &KubeStage<'a>, change: Value) -> Result<Pod<'a>> {
-    let mut manifest = stage.manifest([with(stage.guest(&stage.setup()), change)]);
+fn always<'a>(stage: &KubeStage<'a>, setup: &Setup, change: Value) -> Result<Pod<'a>> {
+    let mut manifest = stage.manifest([with(stage.guest(setup), change)]);
     manifest["spec"]["restartPolicy"] = json!("Always");
     manifest["spec"]["terminationGracePeriodSeconds"] = json!(GRACE);
     let pod = stage.create(&manifest)?;
