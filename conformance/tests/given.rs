@@ -1,5 +1,5 @@
-//! A run in a cluster and a namespace that others have made, with the rights of `conformance/role.yaml` and no more. Needs
-//! what the private cluster of `shimmer-node` does; without Go it is left out, and says so.
+//! A run in a cluster and a namespace that others have made, with the rights of `conformance/role.yaml` and no more.
+//! Needs what the private cluster of `shimmer-node` does; without Go it is left out, and says so.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -204,7 +204,7 @@ impl Cluster {
         self.footprint.await_end(&self.api)
     }
 
-    /// Fails where no pod would be taken, before each case does: of this RuntimeClass, in this namespace, from this user.
+    /// Fails where no pod would be taken, before each case does: of this RuntimeClass, in this namespace.
     fn takes_pods(&self) -> Result {
         let pod = self.manifest("none", json!([self.container("none", &busybox([]))]));
         let answer = self.api.create(&format!("{}?dryRun=All", self.collection(Kind::Pod)), &pod);
@@ -227,8 +227,9 @@ fn preface(target: &ClusterTarget, footprint: &Footprint) -> String {
     let kept = if *owned { "made for it and removed at its end" } else { "which stays" };
     let class = if *classes { " A case makes a RuntimeClass as well, which is in no namespace." } else { "" };
     format!(
-        "This run makes pods of the RuntimeClass {runtime_class}, all of the restricted level, and Deployments, Jobs, CronJobs, Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the \
-         namespace {namespace}, {kept}.{class} All have the label {LABEL}={run}. The images come from {images}."
+        "This run makes pods of the RuntimeClass {runtime_class}, all of the restricted level, and Deployments, Jobs, \
+         CronJobs, Services, ConfigMaps, Secrets and PodDisruptionBudgets, in the namespace {namespace}, {kept}.{class} \
+         All have the label {LABEL}={run}. The images come from {images}."
     )
 }
 

@@ -34,6 +34,7 @@ impl<'a> Served<'a> {
         template["restartPolicy"] = json!("Always");
         template["terminationGracePeriodSeconds"] = json!(30);
         let labels = json!({ "app": name });
+        let metadata = json!({ "labels": with(stage.cluster.labels(), labels.clone()) });
         let deployment = stage.make_named(
             Kind::Deployment,
             &name,
@@ -41,7 +42,7 @@ impl<'a> Served<'a> {
                 "replicas": replicas,
                 "selector": { "matchLabels": labels },
                 "strategy": { "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } },
-                "template": { "metadata": { "labels": with(stage.cluster.labels(), labels.clone()) }, "spec": template },
+                "template": { "metadata": metadata, "spec": template },
             }}),
         )?;
         let service = stage.make_named(
