@@ -25,8 +25,12 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
     );
     for level in [Level::Pod, Level::Task] {
         section.table(&format!("Of runc's, {}:", name(level)), &ratios(containers, level));
-        let bars = bars(containers, Program::Rest, level);
-        section.bars(&format!("memory-{level}"), &bars)?;
+        let counts = containers.memory_counts(Program::Rest, level);
+        let (alone, many): (Vec<usize>, Vec<usize>) = counts.into_iter().partition(|count| *count == 1);
+        // One container bears alone what serves all: beside it, nothing could be seen of the others.
+        for (name, counts) in [(format!("memory-{level}"), many), (format!("memory-{level}-alone"), alone)] {
+            section.bars(&name, &bars(containers, Program::Rest, level, &counts))?;
+        }
     }
     section
         .say("The figure is the median of all looks, and its parts are in the proportion of the last look.");
@@ -69,8 +73,7 @@ fn ratios(containers: &Containers, level: Level) -> Table {
     table
 }
 
-fn bars(containers: &Containers, program: Program, level: Level) -> Bars {
-    let counts = containers.memory_counts(program, level);
+fn bars(containers: &Containers, program: Program, level: Level, counts: &[usize]) -> Bars {
     let mut targets = order::targets(containers);
     let is_asked =
         |row: &Memory, target: &str| row.target == target && row.program == program && row.level == level;
@@ -87,9 +90,10 @@ fn bars(containers: &Containers, program: Program, level: Level) -> Bars {
         };
         Group { name: target.to_owned(), bars: counts.iter().map(bar).collect() }
     };
+    let number = if counts == [1] { "one alone" } else { "by how many there are" };
     let roles = ROLES.iter().enumerate().filter(|(_, role)| level == Level::Pod || **role != Role::Pause);
     Bars {
-        title: format!("Memory for each container: {}, by how many there are", name(level)),
+        title: format!("Memory for each container: {}, {number}", name(level)),
         axis: "MiB for each container".into(),
         may_be_logarithmic: false,
         mark: None,

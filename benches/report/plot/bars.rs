@@ -1,4 +1,4 @@
-//! Horizontal bars in groups, each of one part or of several.
+//! Horizontal bars in groups, each of one part or of several; dots, where the axis is logarithmic.
 
 use plotters::style::RGBColor;
 
@@ -44,6 +44,8 @@ pub(crate) struct Bar {
 
 const BAR: i32 = 15;
 const ROW: i32 = 21;
+/// Half of a dot's width.
+const DOT: i32 = 6;
 /// The size that ordinary letters seem to have where they are bold.
 const BOLD: i32 = LETTERS + 1;
 const BETWEEN_GROUPS: i32 = 11;
@@ -148,6 +150,18 @@ impl Bars {
         if !bar.is_drawn() {
             return canvas.write("not measured", left + 6, y, Letters::faint(Side::Right));
         }
+        let x = if scale.is_logarithmic {
+            self.dot(canvas, scale, bar, y)?
+        } else {
+            self.parts(canvas, scale, bar, y)?
+        };
+        let x = Self::whiskers(canvas, scale, bar, y)?.map_or(x, |high| x.max(high));
+        canvas.write(&bar.label, x + 6, y, Letters::of(Side::Right))
+    }
+
+    /// Draws the parts of a bar, and gives its end.
+    fn parts(&self, canvas: &Canvas<'_>, scale: &Scale, bar: &Bar, y: i32) -> Result<i32> {
+        let left = self.left();
         let (mut value, mut x) = (0.0, left);
         for (part, colour) in &bar.parts {
             value += part;
@@ -157,15 +171,28 @@ impl Bars {
             canvas.block((from, y - BAR / 2), (end, y + BAR / 2 + 1), *colour)?;
             x = end;
         }
-        let whiskers = bar.whiskers.and_then(|[low, high]| scale.place(low).zip(scale.place(high)));
-        if let Some((low, high)) = whiskers {
-            canvas.line(vec![(low, y), (high, y)], INK, 1)?;
-            for end in [low, high] {
-                canvas.line(vec![(end, y - 4), (end, y + 4)], INK, 1)?;
-            }
-            x = x.max(high);
+        Ok(x)
+    }
+
+    /// Draws a dot in place of a bar: a logarithmic axis begins anywhere, so that a length on it says nothing.
+    fn dot(&self, canvas: &Canvas<'_>, scale: &Scale, bar: &Bar, y: i32) -> Result<i32> {
+        let (left, colour) = (self.left(), bar.parts[0].1);
+        let Some(x) = scale.place(bar.end()) else { return Ok(left) };
+        // For the eye, from the name to the dot.
+        canvas.line(vec![(left, y), (x, y)], GRID, 1)?;
+        canvas.dot((x, y), DOT, colour)?;
+        Ok(x + DOT)
+    }
+
+    /// Draws between which values most samples lie, and gives where that ends.
+    fn whiskers(canvas: &Canvas<'_>, scale: &Scale, bar: &Bar, y: i32) -> Result<Option<i32>> {
+        let ends = bar.whiskers.and_then(|[low, high]| scale.place(low).zip(scale.place(high)));
+        let Some((low, high)) = ends else { return Ok(None) };
+        canvas.line(vec![(low, y), (high, y)], INK, 1)?;
+        for end in [low, high] {
+            canvas.line(vec![(end, y - 4), (end, y + 4)], INK, 1)?;
         }
-        canvas.write(&bar.label, x + 6, y, Letters::of(Side::Right))
+        Ok(Some(high))
     }
 
     fn mark(&self, canvas: &Canvas<'_>, scale: &Scale, (top, bottom): (i32, i32)) -> Result {
@@ -202,6 +229,17 @@ mod tests {
         for text in ["Times", "\nms, logarithmic\n", "wasmtime", "25.4 ms", "runc", "56.4 ms", "all", "one"] {
             assert!(svg.contains(text), "{text} in {svg}");
         }
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_dots_and_no_lengths() {
+        let count = |values: &[(&str, f64)]| {
+            let svg = bars(values).svg().expect("a picture");
+            (svg.matches("<circle").count(), svg.matches("<rect").count())
+        };
+        // What is behind all, and a colour of the legend.
+        assert_eq!(count(&[("wasmtime", 25.4), ("runc", 56.4)]), (2, 2));
+        assert_eq!(count(&[("wasmtime", 1.1), ("runc", 1.2)]), (0, 4), "a linear axis begins at zero");
     }
 
     #[test]
