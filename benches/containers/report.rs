@@ -6,7 +6,7 @@ pub(crate) mod text;
 use shimmer_benches::machine::Machine;
 use shimmer_benches::results::containers::{Containers, NOT_INSTALLED, Starts};
 use shimmer_benches::results::query::Setting;
-use shimmer_benches::results::target::{FLOOR, old_names};
+use shimmer_benches::results::target::{FLOOR, RUNC, old_names};
 
 /// A reader of the results.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,11 @@ fn is_excused(failure: &str) -> bool {
 }
 
 impl<'a> Report<'a> {
+    /// The same measurement of runc, whose image is another one.
+    fn runc(self, row: &Starts) -> Option<&'a Starts> {
+        self.found.start_of(RUNC, row.program, row.setting())
+    }
+
     /// The same measurement of the old host.
     fn old(self, row: &Starts) -> Option<&'a Starts> {
         let find = |old: String| self.found.start(&old, row.program, row.image, row.setting());
@@ -98,6 +103,7 @@ mod tests {
                 start("wasmtime", Heat::Warm, &[25.0]),
                 start("wasmtime", Heat::Cold, &[75.0]),
                 start("runwasi", Heat::Warm, &[50.0]),
+                Starts { image: Form::Native, ..start(RUNC, Heat::Warm, &[100.0]) },
             ],
             ..Containers::default()
         };
@@ -112,6 +118,8 @@ mod tests {
         assert_eq!(old, [Some(50.0), None], "the old host was not started cold");
         let text = text::render(report);
         assert!(text.contains("warm starts") && text.contains("cold starts"), "{text}");
+        // A quarter of runc's time and half of the old host's, before any milliseconds.
+        assert!(text.lines().any(|line| line.contains("wasmtime     0.25    0.50")), "{text}");
     }
 
     #[test]

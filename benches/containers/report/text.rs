@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use shimmer_benches::results::containers::{Heat, Http, Level, Memory, Program, Role, Starts, Store};
 use shimmer_benches::results::goal::{Reached, Verdict};
+use shimmer_benches::results::target::RUNC;
 use shimmer_benches::summary::Summary;
 
 use crate::report::Report;
@@ -73,23 +74,9 @@ fn starts(report: Report<'_>, text: &mut String) {
         }
         line!(
             text,
-            "\n{title}, ms: medians of rounds in turns, with quartiles and the 95th percentile of the whole"
+            "\n{title}: ratios of the whole, then ms: medians of rounds in turns, quartiles and 95th percentile of the whole"
         );
-        let sandbox = if has_sandbox { "sandbox" } else { "" };
-        let figures = [
-            sandbox,
-            "create",
-            "output",
-            "exit",
-            "delete",
-            "whole",
-            "p25 to p75",
-            "p95",
-            "above floor",
-            "of old",
-            "above, of old",
-        ];
-        let figures = &figures[usize::from(!has_sandbox)..];
+        let figures = &FIGURES[..FIGURES.len() - usize::from(!has_sandbox)];
         let mut table = Table::new(&["program", "image", "shim"], figures);
         for row in rows {
             let mut cells = vec![row.program.to_string(), row.image.to_string(), row.target.clone()];
@@ -106,6 +93,22 @@ fn starts(report: Report<'_>, text: &mut String) {
         }
     }
 }
+
+/// Ratios first: milliseconds depend on the machine. The last one is a pod's.
+const FIGURES: [&str; 12] = [
+    "of runc",
+    "of old",
+    "above, of old",
+    "whole",
+    "p25 to p75",
+    "p95",
+    "above floor",
+    "create",
+    "output",
+    "exit",
+    "delete",
+    "sandbox",
+];
 
 /// What a table of starts is about, whether there are sandboxes, and the rows in it.
 type Kind = (&'static str, bool, fn(&Starts) -> bool);
@@ -127,14 +130,15 @@ fn start(report: Report<'_>, row: &Starts, has_sandbox: bool) -> Vec<String> {
         return vec![no_figures(failure)];
     }
     let old = report.old(row);
-    let of_old = old.map(|old| row.to_exit.median / old.to_exit.median);
+    let of = |other: Option<&Starts>| figure(other.map(|other| row.to_exit.median / other.to_exit.median), 2);
     let above = report.found.above_floor(row);
     let of_old_above =
         above.zip(old.and_then(|old| report.found.above_floor(old))).map(|(ours, old)| ours / old);
-    let sandbox = has_sandbox.then(|| median(&row.sandbox));
+    let ratios = [of(report.runc(row)), of(old), figure(of_old_above, 2)];
     let steps = [&row.create, &row.output, &row.exit, &row.delete].map(median);
-    let ratios = [figure(above, 1), figure(of_old, 2), figure(of_old_above, 2)];
-    sandbox.into_iter().chain(steps).chain(whole(&row.to_exit)).chain(ratios).collect()
+    let sandbox = has_sandbox.then(|| median(&row.sandbox));
+    let times = whole(&row.to_exit).into_iter().chain([figure(above, 1)]).chain(steps).chain(sandbox);
+    ratios.into_iter().chain(times).collect()
 }
 
 fn stamps(report: Report<'_>, text: &mut String) {
@@ -171,7 +175,8 @@ fn throughput(report: Report<'_>, text: &mut String) {
         first.burst,
         bursts.unwrap_or_default()
     );
-    let mut table = Table::new(&["shim", "image"], &["at a time", "a second", "p25 to p75", "of old"]);
+    let figures = ["at a time", "of runc", "of old", "a second", "p25 to p75"];
+    let mut table = Table::new(&["shim", "image"], &figures);
     let mut rows: Vec<_> = report.found.throughput.iter().collect();
     rows.sort_by_key(|row| row.at_once);
     for row in rows {
@@ -179,9 +184,10 @@ fn throughput(report: Report<'_>, text: &mut String) {
         if let Some(failure) = &row.failure {
             cells.push(no_figures(failure));
         } else {
-            let old = report.old_throughput(&row.target, row.at_once);
-            let of_old = old.map(|old| row.per_second.median / old);
-            cells.extend([median(&row.per_second), quartiles(&row.per_second), figure(of_old, 2)]);
+            let of = |other: Option<f64>| figure(other.map(|other| row.per_second.median / other), 2);
+            let runc = report.found.throughput_of(RUNC, row.at_once).map(|runc| runc.per_second.median);
+            cells.extend([of(runc), of(report.old_throughput(&row.target, row.at_once))]);
+            cells.extend([median(&row.per_second), quartiles(&row.per_second)]);
         }
         table.push(cells);
     }
@@ -219,24 +225,29 @@ fn memory(report: Report<'_>, text: &mut String) {
     if report.found.memory.is_empty() {
         return;
     }
-    line!(text, "\nmemory of one of several waiting containers in MiB: proportional set size, medians");
+    line!(
+        text,
+        "\nmemory of one of several waiting containers: proportional set size, medians, of runc's and in MiB"
+    );
     let words = ["program", "image", "level", "shim"];
-    let mut table = Table::new(&words, &["number", "total", "shim", "helper", "guest", "pause"]);
+    let mut table = Table::new(&words, &["number", "of runc", "total", "shim", "helper", "guest", "pause"]);
     for row in &report.found.memory {
         let words =
             [row.program.to_string(), row.image.to_string(), row.level.to_string(), row.target.clone()];
-        table.push(words.into_iter().chain([row.containers.to_string()]).chain(held(row)).collect());
+        table.push(words.into_iter().chain([row.containers.to_string()]).chain(held(report, row)).collect());
     }
     text.push_str(&table.render());
 }
 
-fn held(row: &Memory) -> Vec<String> {
+fn held(report: Report<'_>, row: &Memory) -> Vec<String> {
     let Some(held) = row.held.as_ref().filter(|_| row.failure.is_none()) else {
         return vec![no_figures(row.failure.as_deref().unwrap_or_default())];
     };
     let of = |role| figure(held.roles.get(&role).copied(), 2);
     let roles = [Role::Shim, Role::Helper, Role::Guest, Role::Pause].map(of);
-    [figure(Some(row.total.median), 2)].into_iter().chain(roles).collect()
+    let runc = report.found.memory_of(RUNC, row.program, row.level, row.containers);
+    let of_runc = runc.map(|runc| row.total.median / runc.total.median);
+    [figure(of_runc, 2), figure(Some(row.total.median), 2)].into_iter().chain(roles).collect()
 }
 
 fn goals(report: Report<'_>, text: &mut String) {
