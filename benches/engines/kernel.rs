@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kernel_says_what_its_guest_says() {
+    fn every_kernel_says_natively_what_it_did_and_how_much_of_it() {
         for kernel in &KERNELS {
             let line = kernel.line(2);
             assert!(line.starts_with(&format!("{} 2 = ", kernel.name)) && line.ends_with('\n'), "{line}");

@@ -134,3 +134,28 @@ pub(super) fn whole(name: &str, row: &Starts) -> Bar {
         label: format!("{} ms", figure(row.to_exit.median)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::NOTHING;
+    use crate::fixture;
+
+    #[test]
+    fn the_table_has_ratios_before_milliseconds_and_none_of_a_target_to_itself() {
+        let containers = fixture::results().containers.expect("the fixture has them");
+        let text = ratios(&containers).to_string();
+        let rows = text.lines().map(|line| line.trim_matches('|').split('|').map(str::trim).collect());
+        let rows: Vec<Vec<&str>> = rows.collect();
+        let row = |target: &str, program: &str| {
+            let row = rows.iter().find(|row| row[..2] == [target, program]);
+            row.map(|row| row[2..].join(" ")).expect("it was started")
+        };
+        // 25 of 56 ms and of 38 ms; above the floor of 5 ms, 20 of 33.
+        assert_eq!(row("wasmtime", "hello"), "artifact 0.45 0.66 0.61 25.0 20.0");
+        assert_eq!(row("runc", "hello"), format!("native {NOTHING} {NOTHING} {NOTHING} 56.0 {NOTHING}"));
+        assert_eq!(row("floor", "hello"), format!("artifact 0.09 {NOTHING} {NOTHING} 5.00 {NOTHING}"));
+        assert_eq!(row("wasmtime", "python"), format!("artifact {NOTHING} {NOTHING} {NOTHING} 35.0 30.0"));
+        assert!(!rows.iter().any(|row| row[..2] == ["wasmer", "python"]), "it was refused: {text}");
+    }
+}
