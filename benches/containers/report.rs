@@ -31,8 +31,8 @@ pub(crate) fn close(found: &mut Containers) {
     found.failures.extend(failures);
 }
 
-/// Whether something has no figures and yet nothing failed: the engine claims no such thing, which its host says in these
-/// words and in no others, or somebody has not installed what is only compared with.
+/// Whether something has no figures and yet nothing failed: the engine claims no such thing, which its host says in
+/// these words and in no others, or somebody has not installed what is only compared with.
 fn is_excused(failure: &str) -> bool {
     ["which this engine does not provide", NOT_INSTALLED].iter().any(|words| failure.contains(words))
 }

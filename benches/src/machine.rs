@@ -20,8 +20,8 @@ pub struct Machine {
     pub cgroup: String,
     /// What git says of the sources.
     pub revision: String,
-    /// By name, what the other programs say of their versions that make a difference: rustc, which has compiled all that
-    /// is measured, and of those that are here runc and wasmtime, the command.
+    /// By name, what the other programs say of their versions that make a difference: rustc, which has compiled all
+    /// that is measured, and of those that are here runc and wasmtime, the command.
     #[serde(default)]
     pub tools: BTreeMap<String, String>,
 }

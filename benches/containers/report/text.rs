@@ -74,7 +74,7 @@ fn starts(report: Report<'_>, text: &mut String) {
         }
         line!(
             text,
-            "\n{title}: ratios of the whole, then ms: medians of rounds in turns, quartiles and 95th percentile of the whole"
+            "\n{title}: ratios of the whole, then ms: medians of rounds in turns, with percentiles of the whole"
         );
         let figures = &FIGURES[..FIGURES.len() - usize::from(!has_sandbox)];
         let mut table = Table::new(&["program", "image", "shim"], figures);

@@ -25,7 +25,8 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
         table.row([goal.what, goal.target.to_owned()].into_iter().chain(cells));
     }
     section.table(
-        "Bold is reached, and within the noise is what is to be reached where it lies between the ratios of the quartiles. In brackets are the figures that a ratio is made of: ours, then what it is compared with.",
+        "Bold is reached, and within the noise is what is to be reached where it lies between the ratios of the \
+         quartiles. In brackets are the figures that a ratio is made of: ours, then what it is compared with.",
         &table,
     );
     Ok(section)

@@ -17,8 +17,8 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
     section.say(
         "Clients ask one server without a pause, each over a connection that it keeps. Latency is in milliseconds: the \
          median, and what one answer in a hundred takes longer than. The floor is a \
-         server without a guest, and `wasmtime serve` the engine's own command. runc has no server: that of busybox closes \
-         the connection after each answer.",
+         server without a guest, and `wasmtime serve` the engine's own command. runc has no server: that of busybox \
+         closes the connection after each answer.",
     );
     section.table(
         "Answers a second, and how they compare with the best of the same clients:",

@@ -41,8 +41,8 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
         &table(containers),
     );
     section.say(
-        "A dash is what is not started so: the floor in pods, where a sandbox has to live until it is told to end and a task \
-         of the floor ends at once; Python in pods and on a disk.",
+        "A dash is what is not started so: the floor in pods, where a sandbox has to live until it is told to end and a \
+         task of the floor ends at once; Python in pods and on a disk.",
     );
     let absent = OTHERS.into_iter().filter(|(_, setting)| !any(*setting)).map(|(name, _)| name);
     let absent: Vec<&str> = absent.collect();

@@ -26,8 +26,9 @@ pub(super) fn section(mut section: Section, containers: &Containers) -> Result<S
     );
     section.table("Medians, and how they compare:", &ratios(containers));
     section.say(
-        "runc's program is one of busybox that does the same: `echo` as hello. It has none that is the same as Python or as \
-         a module of the user's. The floor looks into no image: what is above it is above its hello, of Python as well.",
+        "runc's program is one of busybox that does the same: `echo` as hello. It has none that is the same as Python \
+         or as a module of the user's. The floor looks into no image: what is above it is above its hello, of Python \
+         as well.",
     );
     section.bars("start-warm", &small(containers))?;
     section.say("Whiskers reach from the 5th to the 95th percentile. The floor is a shim that does nothing.");
