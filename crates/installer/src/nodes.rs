@@ -27,9 +27,8 @@ impl Files {
     /// A copy of the folder of this name, with empty files for what cannot be in a repository.
     pub(crate) fn of(name: &str, empty: &[&str]) -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap() };
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes").join(name);
         if !name.is_empty() {
-            copy(&from, files.root());
+            copy(&folder(name), files.root());
         }
         for path in empty {
             files.put(Path::new(path), b"");
@@ -60,14 +59,6 @@ impl Files {
         fs::read(self.at(path)).ok()
     }
 
-    /// Every file and what is in it.
-    pub(crate) fn all(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut all = Vec::new();
-        walk(self.root(), &mut all);
-        all.sort();
-        all
-    }
-
     /// What an install over an earlier one would write.
     pub(crate) fn plan(
         &self,
@@ -88,37 +79,11 @@ impl Files {
         Ok(Kept { writing, original, site })
     }
 
-    /// Installs over what an earlier install wrote, as the installer does: one write.
-    pub(crate) fn install(
-        &self,
-        declared: &Declared,
-        version: Version,
-        old: Option<&Kept>,
-        wanted: &Wanted,
-    ) -> Result<Kept> {
-        let kept = self.plan(declared, version, old, wanted)?;
-        if let Some(old) = old.filter(|old| old.file() != kept.file()) {
-            self.uninstall(old)?;
-        }
-        self.put(kept.file(), &kept.writing.content);
-        Ok(kept)
-    }
-
     pub(crate) fn restored(&self, kept: &Kept) -> Result<Restored> {
         // What is kept is kept as JSON.
         let written: Written =
             serde_json::from_str(&serde_json::to_string(&kept.writing.written).unwrap()).unwrap();
         config::restore(self.read(kept.file()).as_deref(), &written, kept.original.as_deref())
-    }
-
-    /// Uninstalls; what had to be left is told.
-    pub(crate) fn uninstall(&self, kept: &Kept) -> Result<Vec<String>> {
-        let Restored { content, left } = self.restored(kept)?;
-        match content {
-            Some(content) => self.put(kept.file(), &content),
-            None => fs::remove_file(self.at(kept.file())).unwrap(),
-        }
-        Ok(left)
     }
 }
 
@@ -146,6 +111,10 @@ pub(crate) fn wanted(handlers: &[&str]) -> Wanted {
     Wanted { runtimes: handlers.iter().map(runtime).collect(), settings: Settings::default() }
 }
 
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes").join(name)
+}
+
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -155,17 +124,6 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry.path(), &to);
         } else {
             fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-fn walk(folder: &Path, all: &mut Vec<(PathBuf, Vec<u8>)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, all);
-        } else {
-            all.push((path.clone(), fs::read(path).unwrap()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Files, wanted};
+use super::Files;
 use crate::distribution::Distribution::{self, Containerd, K0s, K3s, Microk8s, Rke2};
 use crate::distribution::{Declared, Node, Placement, Site};
 use crate::schema::Schema::{self, V2, V3, V4};
@@ -24,9 +24,9 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) empty: &'static [&'static str],
     pub(super) version: Version,
-    distribution: Distribution,
-    kind: &'static str,
-    file: &'static str,
+    pub(super) distribution: Distribution,
+    pub(super) kind: &'static str,
+    pub(super) file: &'static str,
     pub(super) schema: Schema,
 }
 
@@ -155,17 +155,4 @@ fn every_node_is_known_for_what_it_is() {
             "{name}"
         );
     }
-}
-
-#[test]
-fn a_foreign_template_is_left_alone_and_the_lines_are_said() {
-    let files = Files::of("k3s-foreign", K3S);
-    let before = files.all();
-    let error =
-        files.install(&Declared::default(), OLD, None, &wanted(&["wasmtime"])).err().unwrap().to_string();
-    assert!(
-        error.contains("[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.wasmtime]\n"),
-        "{error}"
-    );
-    assert_eq!(files.all(), before);
 }

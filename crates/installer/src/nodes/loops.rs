@@ -1,200 +1,254 @@
-//! Installing and uninstalling, again and again.
+//! Installing and uninstalling on the nodes of every distribution, again and again: all of it but a containerd.
+
+use std::fs;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::cases::{self, Case};
-use super::{Files, Kept, wanted};
-use crate::config::Settings;
-use crate::distribution::Declared;
-use crate::schema::Version;
+use super::copy;
+use crate::error::ErrorKind;
+use crate::fake::{Bed, folder_in_memory, shim};
+use crate::install::Options;
 
-fn install(files: &Files, case: &Case, old: Option<&Kept>, handlers: &[&str]) -> Kept {
-    let mut wanted = wanted(handlers);
-    wanted.settings = Settings { local_image_pull: case.version.transfers() };
-    files
-        .install(&Declared::default(), case.version, old, &wanted)
-        .unwrap_or_else(|error| panic!("{}: {error}", case.name))
+impl Case {
+    /// The node, whose containerd runs.
+    pub(super) fn bed(&self) -> Bed {
+        let folder = folder_in_memory();
+        copy(&super::folder(self.name), folder.path());
+        let (containerd, others) = self.empty.split_first().expect("a containerd");
+        let files = others.iter().map(|path| (path, String::new()));
+        for (path, content) in files.chain([(containerd, self.version.to_string())]) {
+            let path = folder.path().join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        Bed::distributed(folder, self.distribution, containerd)
+    }
 }
 
-fn nodes() -> impl Iterator<Item = (Case, Files)> {
-    cases::all().into_iter().filter(|case| case.name != "k3s-foreign").map(|case| {
-        let files = Files::of(case.name, case.empty);
-        (case, files)
-    })
+fn case(name: &str, major: u32) -> Case {
+    let fits = |case: &Case| case.name == name && case.version.to_string().starts_with(&format!("{major}."));
+    cases::all().into_iter().find(fits).unwrap()
+}
+
+/// With the two shims of a release, of which the first has this handler.
+fn options(bed: &Bed, version: &str, handler: &str) -> Options {
+    let mut options = Bed::options(bed.good_release(version));
+    options.shims = vec![shim("one", handler), shim("two", "two")];
+    options
+}
+
+/// Installs, and gives the file that has our tables.
+fn installed(bed: &Bed) -> PathBuf {
+    bed.install(&options(bed, "1.0.0", "one")).unwrap().file
+}
+
+/// What has to be left in a file is told.
+fn uninstalled(bed: &Bed) -> Vec<String> {
+    bed.uninstall().unwrap().warnings
+}
+
+fn text(bed: &Bed, file: &Path) -> Option<String> {
+    bed.host.read(file).unwrap().map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+fn change(bed: &Bed, file: &Path, how: impl FnOnce(String) -> String) {
+    let before = text(bed, file).unwrap();
+    let after = how(before.clone());
+    assert_ne!(before, after);
+    fs::write(bed.at(file), after).unwrap();
+}
+
+/// Calls `each` with every node on which something can be installed, in as many threads as there are processors.
+fn on_every_node(each: impl Fn(&Case, &Bed) + Sync) {
+    let mut cases = cases::all();
+    cases.retain(|case| case.kind != "foreign");
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for first in 0..threads {
+            let (cases, each) = (&cases, &each);
+            scope.spawn(move || {
+                for case in cases.iter().skip(first).step_by(threads) {
+                    // Where a test fails, its output tells on which node.
+                    println!("{} with containerd {}", case.name, case.version);
+                    each(case, &case.bed());
+                }
+            });
+        }
+    });
 }
 
 #[test]
 fn twenty_times_leave_every_byte_as_it_was() {
-    for (case, files) in nodes() {
-        let before = files.all();
-        for _ in 0..20 {
-            let kept = install(&files, &case, None, &["wasmtime", "wasmedge", "wasmer"]);
-            assert_ne!(files.all(), before, "{}", case.name);
-            assert_eq!(files.uninstall(&kept).unwrap(), Vec::<String>::new(), "{}", case.name);
-            assert_eq!(files.all(), before, "{}", case.name);
+    on_every_node(|case, bed| {
+        let (before, handlers) = (bed.snapshot(), bed.machine.serving.borrow().clone().expect("it serves"));
+        for round in 0..20 {
+            let options = options(bed, "1.0.0", "one");
+            let first = bed.install(&options).unwrap();
+            assert_eq!((first.changed, &*first.file), (true, Path::new(case.file)), "round {round}");
+            let (once, restarts) = (bed.snapshot(), bed.machine.restarts.get());
+            let second = bed.install(&options).unwrap();
+            assert_eq!((second.changed, second.restarted), (false, None), "round {round}");
+            assert_eq!(bed.differences(&once), Vec::<PathBuf>::new(), "round {round}");
+            assert_eq!(bed.machine.restarts.get(), restarts, "round {round}");
+            assert_eq!(uninstalled(bed), Vec::<String>::new(), "round {round}");
+            assert_eq!(bed.differences(&before), Vec::<PathBuf>::new(), "round {round}");
+            assert_eq!(bed.machine.serving.borrow().as_ref(), Some(&handlers), "round {round}");
         }
-    }
+    });
 }
 
 #[test]
-fn installing_twice_is_installing_once() {
-    for (case, files) in nodes() {
-        let original = files.all();
-        let first = install(&files, &case, None, &["wasmtime", "wasmer"]);
-        let once = files.all();
-        let second = install(&files, &case, Some(&first), &["wasmtime", "wasmer"]);
-        assert_eq!(files.all(), once, "{}", case.name);
-        assert_eq!(
-            (&second.writing, &second.original, &second.site),
-            (&first.writing, &first.original, &first.site)
-        );
-        files.uninstall(&second).unwrap();
-        assert_eq!(files.all(), original, "{}", case.name);
-    }
+fn a_foreign_template_is_left_alone_and_the_lines_are_said() {
+    let case = cases::all().into_iter().find(|case| case.kind == "foreign").unwrap();
+    let bed = case.bed();
+    let before = bed.snapshot();
+    let error = bed.install(&options(&bed, "1.0.0", "wasm")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let lines = "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.wasm]\n";
+    assert!(error.to_string().contains(lines), "{error}");
+    assert_eq!(bed.snapshot(), before);
 }
 
 #[test]
 fn an_upgrade_leaves_nothing_of_what_was_before() {
-    for (case, files) in nodes() {
-        let original = files.all();
-        let first = install(&files, &case, None, &["wasmtime", "wasmer"]);
-        let second = install(&files, &case, Some(&first), &["wasmedge"]);
-        let upgraded = files.all();
-        files.uninstall(&second).unwrap();
-        assert_eq!(files.all(), original, "{}", case.name);
-        install(&files, &case, None, &["wasmedge"]);
-        assert_eq!(files.all(), upgraded, "{}", case.name);
-    }
+    on_every_node(|_, bed| {
+        let original = bed.snapshot();
+        installed(bed);
+        let upgrade = options(bed, "1.1.0", "new");
+        bed.install(&upgrade).unwrap();
+        let upgraded = bed.snapshot();
+        assert_eq!(uninstalled(bed), Vec::<String>::new());
+        assert_eq!(bed.differences(&original), Vec::<PathBuf>::new());
+        bed.install(&upgrade).unwrap();
+        assert_eq!(bed.differences(&upgraded), Vec::<PathBuf>::new());
+    });
 }
 
 #[test]
 fn what_somebody_adds_in_between_stays() {
-    // Where the version was ours it stays as well: what they have added is in that version.
-    for (case, files) in nodes().filter(|(case, _)| case.name != "comments-only") {
-        let kept = install(&files, &case, None, &["wasmtime", "wasmer"]);
-        let file = kept.file();
-        let mut now = files.read(file).unwrap();
-        if !now.ends_with(b"\n") {
-            now.push(b'\n');
+    const THEIRS: &str = "\n# theirs\n[debug2]\n  level = 'info'\n";
+    let ended = |text: String| if text.ends_with('\n') { text } else { text + "\n" };
+    on_every_node(|case, bed| {
+        // Where the version was ours it stays as well: what they have added is in that version.
+        if case.name == "comments-only" {
+            return;
         }
-        let theirs = b"\n# theirs\n[debug2]\n  level = 'info'\n";
-        now.extend(theirs);
-        files.put(file, &now);
-        assert_eq!(files.uninstall(&kept).unwrap(), Vec::<String>::new(), "{}", case.name);
-        let left = files.read(file).unwrap();
-        let text = String::from_utf8_lossy(&left).into_owned();
-        if let Some(original) = &kept.original {
-            let mut expected = original.clone();
-            if !expected.ends_with(b"\n") {
-                expected.push(b'\n');
-            }
-            expected.extend(theirs);
-            assert_eq!(text, String::from_utf8_lossy(&expected), "{}", case.name);
-        } else {
-            assert!(
-                text.ends_with("# theirs\n[debug2]\n  level = 'info'\n") && !text.contains("shimmer"),
-                "{text}"
-            );
+        let original = text(bed, Path::new(case.file));
+        let handlers = bed.machine.serving.borrow().clone();
+        let file = installed(bed);
+        change(bed, &file, |now| ended(now) + THEIRS);
+        assert_eq!(uninstalled(bed), Vec::<String>::new());
+        assert_eq!(*bed.machine.serving.borrow(), handlers);
+        let left = text(bed, &file).unwrap();
+        match original {
+            Some(original) => assert_eq!(left, ended(original) + THEIRS),
+            None => assert!(left.ends_with(&THEIRS[1..]) && !left.contains("shimmer"), "{left}"),
         }
-    }
+    });
+}
+
+/// Whether our tables are no tables of their own, but within others or in a template.
+fn is_within_others(case: &Case) -> bool {
+    case.name == "inline" || case.kind == "template"
 }
 
 #[test]
 fn our_tables_are_found_again_in_a_file_that_was_formed_anew() {
-    for (case, files) in
-        nodes().filter(|(case, _)| !matches!(case.name, "inline" | "k3s-v2" | "k3s-v3-template"))
-    {
-        let kept = install(&files, &case, None, &["wasmtime", "wasmer"]);
-        let file = kept.file();
-        let text = String::from_utf8(files.read(file).unwrap()).unwrap();
-        let formed = text.replace(" = ", "  =  ").replace("\n[", "\n    [");
-        files.put(file, formed.as_bytes());
-        files.uninstall(&kept).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let left = files.read(file).map(|left| String::from_utf8(left).unwrap());
-        let original = kept.original.clone().map(|original| String::from_utf8(original).unwrap());
-        let lines = |text: &str| {
-            text.replace("  =  ", " = ").lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
-        };
-        let mut left = left.map(|left| lines(&left));
-        let original = original.map(|original| lines(&original));
+    let lines = |text: String| -> Vec<_> {
+        text.replace("  =  ", " = ").lines().map(|line| line.trim().to_owned()).collect()
+    };
+    on_every_node(|case, bed| {
+        if is_within_others(case) {
+            return;
+        }
+        let original = text(bed, Path::new(case.file)).map(lines);
+        let file = installed(bed);
+        change(bed, &file, |now| now.replace(" = ", "  =  ").replace("\n[", "\n    ["));
+        uninstalled(bed);
+        let mut left = text(bed, &file).map(lines);
         // The empty line before our note is nobody's any more.
         if let (Some(left), Some(original)) = (&mut left, &original)
             && left.len() > original.len()
         {
-            assert_eq!(left.pop().as_deref(), Some(""), "{}", case.name);
+            assert_eq!(left.pop().as_deref(), Some(""));
         }
-        assert_eq!(left, original, "{}", case.name);
-    }
+        assert_eq!(left, original);
+    });
 }
 
 #[test]
 fn a_runtime_that_somebody_has_changed_stays_and_is_told() {
-    for (case, files) in
-        nodes().filter(|(case, _)| !matches!(case.name, "inline" | "k3s-v2" | "k3s-v3-template"))
-    {
-        let kept = install(&files, &case, None, &["wasmtime", "wasmer"]);
-        let file = kept.file();
-        let text = String::from_utf8(files.read(file).unwrap()).unwrap();
-        let changed = text.replace("containerd-shim-wasmer-v1", "containerd-shim-mine-v1");
-        assert_ne!(changed, text);
-        files.put(file, changed.as_bytes());
-        let left = files.uninstall(&kept).unwrap();
-        assert!(left[0].contains("wasmer"), "{left:?}");
-        let text = String::from_utf8(files.read(file).unwrap()).unwrap();
+    on_every_node(|case, bed| {
+        if is_within_others(case) {
+            return;
+        }
+        let file = installed(bed);
+        change(bed, &file, |now| now.replace("containerd-shim-two-v1", "containerd-shim-mine-v1"));
+        let told = uninstalled(bed);
+        assert!(told[0].contains("two"), "{told:?}");
+        let left = text(bed, &file).unwrap();
         assert!(
-            text.contains("containerd-shim-mine-v1") && !text.contains("wasmtime"),
-            "{}: {text}",
-            case.name
+            left.contains("containerd-shim-mine-v1") && !left.contains("containerd-shim-one-v1"),
+            "{left}"
         );
-    }
+    });
 }
 
 #[test]
 fn an_update_of_containerd_may_move_our_tables_to_another_file() {
-    let files = Files::of("eks-al2", &["/usr/bin/containerd", "/run/containerd/containerd.sock"]);
-    let original = files.all();
-    let install =
-        |old, version| files.install(&Declared::default(), version, old, &wanted(&["wasmtime"])).unwrap();
-    let edited = install(None, Version::new(1, 7, 24));
-    let dropped = install(Some(&edited), Version::new(2, 1, 9));
-    assert_ne!(edited.file(), dropped.file());
-    assert_eq!(files.read(edited.file()), edited.original);
-    let back = install(Some(&dropped), Version::new(1, 7, 24));
-    assert_eq!(files.read(back.file()).unwrap(), edited.writing.content);
-    files.uninstall(&back).unwrap();
-    assert_eq!(files.all(), original);
+    let bed = case("eks-al2", 1).bed();
+    let original = bed.snapshot();
+    let edited = installed(&bed);
+    let as_edited = text(&bed, &edited);
+    bed.machine.update("2.1.9");
+    let dropped = installed(&bed);
+    assert_ne!(edited, dropped);
+    let before = original.iter().find(|(path, _)| Path::new("/").join(path) == edited);
+    assert_eq!(text(&bed, &edited).map(String::into_bytes), before.map(|(_, text)| text.clone()));
+    // Under containerd 1 a drop-in takes the place of all that the root has: what it has now is not what it should keep.
+    bed.machine.update("1.7.24");
+    let now = bed.snapshot();
+    let error = bed.install(&options(&bed, "1.0.0", "one")).unwrap_err();
+    assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("runtimes.runc"), "{error}");
+    assert_eq!(bed.snapshot(), now);
+    uninstalled(&bed);
+    assert_eq!(bed.snapshot(), original);
+    assert_eq!((installed(&bed), text(&bed, &edited)), (edited, as_edited));
 }
 
 #[test]
 fn runc_stays_where_somebody_elses_runtime_would_take_its_place() {
-    let files = Files::of("bare-v2", &["/usr/bin/containerd"]);
-    let kept =
-        files.install(&Declared::default(), Version::new(1, 7, 24), None, &wanted(&["wasmtime"])).unwrap();
-    let mut now = files.read(kept.file()).unwrap();
-    now.extend(b"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n");
-    files.put(kept.file(), &now);
-    let left = files.uninstall(&kept).unwrap();
-    assert!(left[0].contains("runc"), "{left:?}");
-    let text = String::from_utf8(files.read(kept.file()).unwrap()).unwrap();
-    assert!(
-        text.contains("runtimes.runc]") && text.contains("runtimes.kata]") && !text.contains("wasmtime"),
-        "{text}"
-    );
+    let bed = case("bare-v2", 1).bed();
+    let file = installed(&bed);
+    let theirs = "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n";
+    change(&bed, &file, |now| now + theirs);
+    let told = uninstalled(&bed);
+    assert!(told[0].contains("runc"), "{told:?}");
+    assert_eq!(*bed.machine.serving.borrow(), Some(vec!["runc".to_owned(), "kata".to_owned()]));
 }
 
 #[test]
 fn a_line_that_fell_into_our_last_table_is_somebodys() {
-    let files = Files::of("kubeadm-v2", &["/usr/bin/containerd"]);
-    let install = || {
-        files
-            .install(&Declared::default(), Version::new(2, 1, 9), None, &wanted(&["wasmtime", "wasmer"]))
-            .unwrap()
-    };
-    let kept = install();
-    let mut now = files.read(kept.file()).unwrap();
-    now.extend(b"NoNewKeyring = true\n");
-    files.put(kept.file(), &now);
-    let left = files.uninstall(&kept).unwrap();
-    assert!(left.len() == 1 && left[0].contains("wasmer"), "{left:?}");
-    let text = String::from_utf8(files.read(kept.file()).unwrap()).unwrap();
-    assert!(text.contains("runtimes.wasmer.options]") && text.ends_with("NoNewKeyring = true\n"), "{text}");
-    assert!(!text.contains("wasmtime"), "{text}");
+    let bed = case("kubeadm-v2", 2).bed();
+    let options = Options { fix: false, ..options(&bed, "1.0.0", "one") };
+    let file = bed.install(&options).unwrap().file;
+    change(&bed, &file, |now| now + "NoNewKeyring = true\n");
+    let told = uninstalled(&bed);
+    assert!(told.len() == 1 && told[0].contains("two"), "{told:?}");
+    let left = text(&bed, &file).unwrap();
+    assert!(left.contains("runtimes.two.options]") && left.ends_with("NoNewKeyring = true\n"), "{left}");
+    assert!(!left.contains("runtimes.one"), "{left}");
+}
+
+#[test]
+fn a_line_that_fell_into_the_table_of_a_setting_of_ours_is_somebodys() {
+    let bed = case("kubeadm-v2", 2).bed();
+    let before = text(&bed, Path::new("/etc/containerd/config.toml")).unwrap();
+    let file = installed(&bed);
+    change(&bed, &file, |now| now + "snapshotter = \"theirs\"\n");
+    assert_eq!(uninstalled(&bed), Vec::<String>::new());
+    let table = "\n[plugins.\"io.containerd.cri.v1.images\"]\nsnapshotter = \"theirs\"\n";
+    assert_eq!(text(&bed, &file), Some(before + table));
 }

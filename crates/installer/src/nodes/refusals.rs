@@ -138,7 +138,7 @@ fn what_is_declared_wins_over_what_is_usual() {
 #[test]
 fn refuses_a_handler_that_is_somebody_elses() {
     let files = Files::of("kubeadm-v2", &PLAIN);
-    let error = files.install(&Declared::default(), NEW, None, &wanted(&["wasmtime", "runc"])).err().unwrap();
+    let error = files.plan(&Declared::default(), NEW, None, &wanted(&["wasmtime", "runc"])).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Refused);
     let error = error.to_string();
     assert!(
@@ -152,7 +152,7 @@ fn refuses_a_drop_in_of_our_name_that_is_not_ours() {
     let files = Files::of("conf-d-v3", &PLAIN);
     files.put(Path::new("/etc/containerd/conf.d/50-shimmer.toml"), b"version = 3\n");
     let error =
-        files.install(&Declared::default(), NEW, None, &wanted(&["wasmtime"])).err().unwrap().to_string();
+        files.plan(&Declared::default(), NEW, None, &wanted(&["wasmtime"])).err().unwrap().to_string();
     assert!(error.contains("50-shimmer.toml has something in it"), "{error}");
 }
 
@@ -172,7 +172,7 @@ fn refuses_a_file_that_is_made_anew_at_every_start() {
 fn refuses_handlers_that_kubernetes_would_not_take() {
     let files = Files::of("conf-d-v3", &PLAIN);
     for handlers in [&["Wasm"][..], &["{{ . }}"], &[""], &["a", "a"], &["a\nb"]] {
-        let error = files.install(&Declared::default(), NEW, None, &wanted(handlers)).err().unwrap();
+        let error = files.plan(&Declared::default(), NEW, None, &wanted(handlers)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     }
 }
