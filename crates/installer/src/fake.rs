@@ -72,6 +72,12 @@ impl Bed {
         Self::new(&[(CONFIG, config), ("/usr/bin/containerd", "1.7.24")], CONFIG)
     }
 
+    /// The same where containerd 1 and containerd 2 would have our tables in different files.
+    pub(crate) fn with_old_drop_ins() -> Self {
+        let config = "version = 2\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n";
+        Self::new(&[(CONFIG, config), ("/usr/bin/containerd", "2.2.0")], CONFIG)
+    }
+
     /// Where a path of the node's is here.
     pub(crate) fn at(&self, path: &Path) -> PathBuf {
         self.folder.path().join(path.strip_prefix("/").expect("an absolute path"))

@@ -1,6 +1,8 @@
 //! Installing: everything is prepared and tried beside what is there; then it changes at once, or not at all.
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trouble;
@@ -286,13 +288,14 @@ impl Work<'_> {
     fn dump(&self, site: &Site, candidate: Candidate) -> Result<Dump> {
         let folder = self.store.trial();
         self.host.remove_tree(&folder)?;
-        for (file, content) in &candidate.files {
+        let written = candidate.files.iter().try_for_each(|(file, content)| {
             self.host.make_folders(file.parent().unwrap_or(&folder))?;
-            self.host.write(file, 0o600, &mut content.as_slice())?;
-        }
-        let told = self.machine.dump(&site.containerd, &candidate.root);
-        self.host.remove_tree(&folder)?;
-        Dump::parse(told.map_err(|error| Error::refused(error.to_string()))?.as_bytes())
+            self.host.write(file, 0o600, &mut content.as_slice())
+        });
+        let told = written.map(|()| self.machine.dump(&site.containerd, &candidate.root));
+        let removed = self.host.remove_tree(&folder);
+        let told = told?.map_err(|error| Error::refused(error.to_string()))?;
+        removed.and_then(|()| Dump::parse(told.as_bytes()))
     }
 
     fn settling<'a>(&'a self, plan: &'a Plan) -> Settling<'a> {

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::fake::{Bed, CONFIG, shim};
-use crate::fault::Kind;
 
 fn beds() -> [Bed; 2] {
     [Bed::with_drop_ins(), Bed::with_one_file()]
@@ -125,51 +124,6 @@ fn a_containerd_that_does_not_come_back_gets_its_old_configuration() {
 }
 
 #[test]
-fn is_finished_or_undone_wherever_it_was_killed() {
-    for (make, name) in [(Bed::with_drop_ins as fn() -> Bed, "drop-ins"), (Bed::with_one_file, "one file")] {
-        let counting = make();
-        counting.fault(Kind::Nothing, 0);
-        counting.install(&of(&counting, "1.0.0")).expect("it works");
-        let steps = counting.host.fault.seen();
-        for step in (0..steps).step_by(3) {
-            let bed = make();
-            let before = bed.snapshot();
-            let options = of(&bed, "1.0.0");
-            bed.fault(Kind::Killed, step);
-            let killed = catch_unwind(AssertUnwindSafe(|| bed.install(&options)));
-            assert!(killed.is_err(), "{name}: it was killed at {step} of {steps}");
-            bed.fault(Kind::Nothing, 0);
-            if step % 2 == 0 {
-                bed.install(&options).unwrap_or_else(|error| panic!("{name}, after {step}: {error}"));
-                assert_eq!(bed.snapshot(), counting.snapshot(), "{name}: killed at {step}, then installed");
-            }
-            bed.uninstall().unwrap_or_else(|error| panic!("{name}, after {step}: {error}"));
-            assert_eq!(bed.snapshot(), before, "{name}: killed at {step}, then uninstalled");
-        }
-    }
-}
-
-#[test]
-fn an_uninstall_is_finished_or_undone_wherever_it_was_killed() {
-    for (make, name) in [(Bed::with_drop_ins as fn() -> Bed, "drop-ins"), (Bed::with_one_file, "one file")] {
-        for step in (0..).step_by(2) {
-            let bed = make();
-            let before = bed.snapshot();
-            bed.install(&of(&bed, "1.0.0")).expect("it works");
-            bed.fault(Kind::Killed, step);
-            let killed = catch_unwind(AssertUnwindSafe(|| bed.uninstall()));
-            bed.fault(Kind::Nothing, 0);
-            if killed.is_ok() {
-                assert!(step > 20, "an uninstall has {step} steps");
-                break;
-            }
-            bed.uninstall().unwrap_or_else(|error| panic!("{name}, after {step}: {error}"));
-            assert_eq!(bed.snapshot(), before, "{name}: killed at {step}, then uninstalled");
-        }
-    }
-}
-
-#[test]
 fn a_run_that_was_killed_while_containerd_started_is_undone() {
     for bed in beds() {
         let before = bed.snapshot();
@@ -183,23 +137,6 @@ fn a_run_that_was_killed_while_containerd_started_is_undone() {
         assert_eq!(installed.handlers, ["other"]);
         bed.uninstall().expect("it is taken away");
         assert_eq!(bed.snapshot(), before);
-    }
-}
-
-#[test]
-fn a_full_disk_leaves_the_node_as_it_was() {
-    for (make, name) in [(Bed::with_drop_ins as fn() -> Bed, "drop-ins"), (Bed::with_one_file, "one file")] {
-        for step in (0..).step_by(2) {
-            let bed = make();
-            let before = bed.snapshot();
-            let options = of(&bed, "1.0.0");
-            bed.fault(Kind::Full, step);
-            let outcome = bed.install(&options);
-            bed.fault(Kind::Nothing, 0);
-            let Err(error) = outcome else { break };
-            assert_eq!(error.kind(), ErrorKind::Failed, "{name} at {step}: {error}");
-            assert_eq!(bed.snapshot(), before, "{name}: full at {step}: {error}");
-        }
     }
 }
 

@@ -65,34 +65,6 @@ fn what_holds_is_not_undone_since_its_leavings_cannot_be_removed() {
 }
 
 #[test]
-fn a_disk_that_becomes_read_only_at_any_moment_leaves_a_node_that_the_next_run_puts_in_order() {
-    for (make, name) in [(Bed::with_drop_ins as fn() -> Bed, "drop-ins"), (Bed::with_one_file, "one file")] {
-        for step in 0.. {
-            let bed = make();
-            let before = bed.snapshot();
-            bed.fault(Kind::Sick, step);
-            let outcome = bed.install(&of(&bed, "1.0.0"));
-            bed.fault(Kind::Nothing, 0);
-            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Failed) {
-                let text =
-                    fs::read(bed.folder.path().join(CONFIG.trim_start_matches('/'))).expect("it is there");
-                let was = before.iter().find(|(path, _)| Path::new("/").join(path) == Path::new(CONFIG));
-                assert_eq!(Some(text), was.map(|(_, text)| text.clone()), "{name} at {step}: {outcome:?}");
-            }
-            if step % 2 == 0 {
-                bed.install(&of(&bed, "1.0.0")).unwrap_or_else(|error| panic!("{name} at {step}: {error}"));
-                assert_eq!(bed.status().faults, Vec::<String>::new(), "{name} at {step}");
-            }
-            bed.uninstall().unwrap_or_else(|error| panic!("{name} at {step}: {error}"));
-            assert_eq!(bed.snapshot(), before, "{name} at {step}: {outcome:?}");
-            if outcome.is_ok_and(|installed| installed.warnings.is_empty()) {
-                break;
-            }
-        }
-    }
-}
-
-#[test]
 fn an_upgrade_that_fails_leaves_no_files_behind_either() {
     for bed in beds() {
         bed.install(&of(&bed, "1.0.0")).expect("it works");
