@@ -123,10 +123,19 @@ impl Course {
         if again {
             (self.deed.run)(bed).unwrap_or_else(|error| panic!("{why}, then again: {error}"));
             assert!(bed.snapshot() == self.done, "{why}, then again: {:?}", bed.differences(&self.done));
+            assert_told(bed, why);
         }
         bed.uninstall().unwrap_or_else(|error| panic!("{why}, then uninstalled: {error}"));
         assert!(bed.snapshot() == self.bare, "{why}, then uninstalled: {:?}", bed.differences(&self.bare));
+        assert_told(bed, why);
     }
+}
+
+/// containerd has what it would have if it were started now.
+fn assert_told(bed: &Bed, why: &str) {
+    let now = bed.machine.serving.borrow().clone();
+    bed.machine.read();
+    assert_eq!(now, *bed.machine.serving.borrow(), "{why}");
 }
 
 #[test]
@@ -159,6 +168,7 @@ fn a_full_disk_leaves_the_node_as_it_was() {
                     assert!(bed.snapshot() == before, "{why}: {:?}", bed.differences(&before));
                 }
             }
+            assert_told(&bed, &why);
             course.put_in_order(&bed, step % 2 == 0, &why);
         });
     }
