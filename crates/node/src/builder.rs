@@ -61,8 +61,9 @@ impl NodeBuilder {
     ///
     /// It has no shims, whatever [`shims`](Self::shims) says: its containerd has no handler but runc's. It reads
     /// `/etc/containerd/config.toml` and serves at `/run/containerd/containerd.sock`, and these are the node's own, as is
-    /// what is written below `/etc` and `/opt`; see [`Node::root`]. Of the machine it can write `/tmp`. Its containerd is started again whenever it ends, as
-    /// systemd does it, also while it refuses its configuration.
+    /// what is written below `/etc`, `/opt`, `/run` and `/var/lib`; see [`Node::root`]. Shims that are installed there keep
+    /// their things where they do on a machine. Of the machine it can write `/tmp`. Its containerd is started again whenever
+    /// it ends, as systemd does it, also while it refuses its configuration.
     #[must_use]
     pub fn bare(mut self) -> Self {
         self.0.bare = Some(Bare { imports: true });

@@ -189,8 +189,10 @@ impl Daemon {
         let line = [command.get_program()].into_iter().chain(command.get_args());
         let line: Vec<String> = line.map(|word| word.to_string_lossy().into_owned()).collect();
         command.env_clear().env("PATH", &environment.path);
-        // containerd hands its environment on to the shims.
-        for (variable, own) in shims_environment(folder.path()) {
+        // containerd hands its environment on to the shims. Nobody says anything to those of a bare node, all of whose /run
+        // and /var/lib is its own.
+        for (variable, own) in shims_environment(folder.path()).into_iter().filter(|_| options.bare.is_none())
+        {
             let made = DirBuilder::new().mode(0o700).create(&own);
             made.map_err(|error| Error::io(format!("make {}", own.display()), error))?;
             command.env(variable, own);

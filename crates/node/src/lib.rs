@@ -219,7 +219,7 @@ impl Node {
     }
 
     /// The folder in which the node's shims keep what they have compiled, if they heed `SHIMMER_CACHE`. It is empty
-    /// when the node starts and goes with it.
+    /// when the node starts and goes with it. A bare node's shims are not told of it.
     pub fn compiled(&self) -> Result<PathBuf> {
         Ok(self.host.private("the folder of compiled code is known")?.compiled())
     }
