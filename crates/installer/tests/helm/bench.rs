@@ -1,7 +1,6 @@
 //! A cluster of two bare nodes, Helm, and what is asked of both.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,12 +11,16 @@ use serde_json::{Value, json};
 use shimmer_node::{Cluster, ClusterNode, ErrorKind, Helm, helm};
 use tempfile::TempDir;
 
+use crate::release::{self, Files};
 use crate::{UNBEARABLE, image};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// What the files of a node are, by their paths.
-type Files = BTreeMap<PathBuf, Vec<u8>>;
+/// What a node says that went wrong there.
+pub(crate) struct Problem {
+    pub(crate) node: String,
+    pub(crate) told: String,
+}
 
 pub(crate) struct Bench {
     cluster: Cluster,
@@ -149,9 +152,8 @@ impl Bench {
     #[track_caller]
     pub(crate) fn start_a_pod_on_every_node(&self, class: &str) -> Vec<String> {
         let names = self.cluster.nodes().iter().map(ClusterNode::name);
-        let pods: Vec<_> = names
-            .map(|node| self.apply(&format!("waits-{node}"), class, &["/wait.wat"], Some(&node)))
-            .collect();
+        let pods: Vec<_> =
+            names.map(|node| self.apply(&format!("waits-{node}"), class, &["/wait.wat"], &node)).collect();
         for pod in &pods {
             self.ask(&["wait", "pod", pod, "--for=condition=Ready", "--timeout=120s"]);
         }
@@ -159,15 +161,15 @@ impl Bench {
     }
 
     #[track_caller]
-    pub(crate) fn runs_a_pod(&self, class: &str) {
-        let pod = self.apply("once", class, &["/hello.wasm"], None);
+    pub(crate) fn runs_a_pod_on(&self, node: &str, class: &str) {
+        let pod = self.apply("once", class, &["/hello.wasm"], node);
         self.ask(&["wait", "pod", &pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s"]);
         assert_eq!(self.ask(&["logs", &pod]), "hello from wasm: world\n");
         self.delete(&[pod]);
     }
 
     #[track_caller]
-    fn apply(&self, name: &str, class: &str, command: &[&str], node: Option<&str>) -> String {
+    fn apply(&self, name: &str, class: &str, command: &[&str], node: &str) -> String {
         let container =
             json!({ "name": "wasm", "image": "localhost/shimmer-installer:1.0.0", "command": command });
         let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": {
@@ -195,21 +197,73 @@ impl Bench {
 
     /// Waits until a node says that something went wrong, and gives what.
     #[track_caller]
-    pub(crate) fn waits_for_a_problem(&self) -> String {
-        let mut kubectl = Command::new(self.cluster.kubectl());
-        kubectl.arg("--kubeconfig").arg(self.cluster.kubeconfig());
-        let problem = "jsonpath={.metadata.annotations.shimmer\\.dev/problem}{\"\\n\"}";
-        kubectl.args(["get", "nodes", "--watch", "--request-timeout=240s", "--output", problem]);
-        let mut watch = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl runs");
-        let lines = BufReader::new(watch.stdout.take().expect("it was asked for")).lines();
-        let problem = lines.map_while(Result::ok).find(|line| !line.trim().is_empty());
-        watch.kill().and_then(|()| watch.wait()).expect("it ends");
-        problem.unwrap_or_else(|| panic!("no node had a problem: {}", self.story()))
+    pub(crate) fn waits_for_a_problem(&self) -> Problem {
+        let output = "jsonpath={.metadata.name} {.metadata.annotations.shimmer\\.dev/problem}{\"\\n\"}";
+        let line = self.watches(&["nodes", "--output", output], |line| {
+            line.split_once(' ').is_some_and(|(_, problem)| !problem.is_empty())
+        });
+        let (node, told) = line.split_once(' ').expect("it has both");
+        Problem { node: node.to_owned(), told: told.to_owned() }
     }
 
-    pub(crate) fn nodes_with_a_problem(&self) -> usize {
-        let nodes = self.nodes();
-        nodes.iter().filter(|node| node["metadata"]["annotations"]["shimmer.dev/problem"].is_string()).count()
+    /// Waits for a line about objects that is what is looked for, and gives that.
+    #[track_caller]
+    fn watches(&self, what: &[&str], is_it: impl Fn(&str) -> bool) -> String {
+        let mut kubectl = Command::new(self.cluster.kubectl());
+        kubectl.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(["--namespace", "shimmer"]);
+        kubectl.arg("get").args(what).args(["--watch", "--request-timeout=240s"]);
+        let mut watch = kubectl.stdout(Stdio::piped()).spawn().expect("kubectl runs");
+        let lines = BufReader::new(watch.stdout.take().expect("it was asked for")).lines();
+        let found = lines.map_while(Result::ok).find(|line| is_it(line));
+        watch.kill().and_then(|()| watch.wait()).expect("it ends");
+        found.unwrap_or_else(|| panic!("get {}: nothing came of it: {}", what.join(" "), self.story()))
+    }
+
+    pub(crate) fn nodes_with_a_problem(&self) -> Vec<String> {
+        let mut nodes = self.nodes();
+        nodes.retain(|node| node["metadata"]["annotations"]["shimmer.dev/problem"].is_string());
+        nodes.iter().map(|node| node["metadata"]["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// What the installer has put on each node, once it is at work on none.
+    #[track_caller]
+    pub(crate) fn settled_files(&self) -> Vec<Files> {
+        self.ask(&["rollout", "status", "daemonset/shimmer", "--timeout=240s"]);
+        self.lasting_files()
+    }
+
+    fn lasting_files(&self) -> Vec<Files> {
+        let roots = self.cluster.nodes().iter().map(|node| node.node().root().expect("it lives"));
+        // Without what pods leave, which come and go meanwhile.
+        roots.map(|root| release::files_in(&root, &["etc/containerd", "opt"])).collect()
+    }
+
+    /// Lets the installer fail on `node` once more, and compares all nodes with what they were before the first time.
+    #[track_caller]
+    pub(crate) fn agrees_that_a_further_attempt_leaves(&self, before: &[Files], node: &str) {
+        for further in 1..LAST_ATTEMPT {
+            self.waits_for_the_end_of_attempt(further, node);
+            // The next one may have begun meanwhile; what one leaves is still there after that.
+            if self.lasting_files() == before {
+                return;
+            }
+        }
+        self.waits_for_the_end_of_attempt(LAST_ATTEMPT, node);
+        assert_eq!(self.lasting_files(), before, "{}", self.story());
+    }
+
+    /// The first one has the number 0. Between two of them the kubelet waits for 10 s, 20 s, and so on.
+    #[track_caller]
+    fn waits_for_the_end_of_attempt(&self, number: usize, node: &str) {
+        let container = ".status.initContainerStatuses[0]";
+        let output =
+            format!("jsonpath={{{container}.restartCount}} {{{container}.state.waiting.reason}}{{\"\\n\"}}");
+        let on_node = format!("--field-selector=spec.nodeName={node}");
+        let ours = "--selector=app.kubernetes.io/instance=shimmer";
+        self.watches(&["pods", ours, &on_node, "--output", &output], |line| {
+            let (restarts, reason) = line.split_once(' ').unwrap_or_default();
+            reason == "CrashLoopBackOff" && restarts.parse().is_ok_and(|restarts: usize| restarts >= number)
+        });
     }
 
     pub(crate) fn add_a_node(&mut self) {
@@ -257,9 +311,10 @@ impl Bench {
     }
 }
 
-/// The node's configuration and all of its /opt.
+const LAST_ATTEMPT: usize = 3;
+
 fn files(node: &ClusterNode) -> Files {
-    crate::release::files(&node.node().root().expect("it lives"))
+    release::files(&node.node().root().expect("it lives"))
 }
 
 fn text(bytes: &[u8]) -> String {

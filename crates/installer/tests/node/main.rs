@@ -4,9 +4,8 @@
 mod moody;
 mod release;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -16,6 +15,8 @@ use shimmer_node::{Image, Node};
 use shimmer_oci::{Archive, Platform, Rootfs};
 use tempfile::TempDir;
 
+use crate::release::Files;
+
 const SOON: Duration = Duration::from_secs(60);
 
 /// A node, and what is used on it.
@@ -24,7 +25,7 @@ struct Bench {
     cri: Cri,
     image: Image,
     releases: TempDir,
-    before: BTreeMap<PathBuf, Vec<u8>>,
+    before: Files,
 }
 
 impl Bench {
@@ -114,8 +115,7 @@ impl Bench {
     }
 }
 
-/// The node's configuration and all of its /opt.
-fn files(node: &Node) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files(node: &Node) -> Files {
     release::files(&node.root().expect("it lives"))
 }
 

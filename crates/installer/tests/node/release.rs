@@ -1,8 +1,9 @@
 //! Releases as the image has them, made of the programs that cargo has built for these tests.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -43,43 +44,81 @@ pub(crate) fn good(folder: &Path, version: &str) -> PathBuf {
     release
 }
 
-/// A release whose shims run, and make no pod.
+/// A release whose shims run, and make no pod; the engines beside them are never started.
 pub(crate) fn broken(folder: &Path, version: &str) -> PathBuf {
     let release = good(folder, version);
-    for engine in engines() {
-        let shim = release.join(format!("containerd-shim-{engine}-v1"));
-        fs::remove_file(&shim).expect("it is ours");
-        let script = "#!/bin/sh\ncase \"$*\" in *--version*) echo \"0\" ;; *) echo \"it is broken\" >&2; exit 1 ;; esac\n";
-        fs::write(&shim, script).expect("it is ours");
-        fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let script =
+        "#!/bin/sh\ncase \"$*\" in *--version*) echo \"0\" ;; *) echo \"it is broken\" >&2; exit 1 ;; esac\n";
+    for entry in fs::read_dir(&release).expect("a folder") {
+        let program = entry.expect("an entry").path();
+        fs::remove_file(&program).expect("it is ours");
+        fs::write(&program, script).expect("it is ours");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
     describe(&release, version);
     release
 }
 
-/// All of /etc/containerd and /opt of a node, whose `/` is at `root`.
-pub(crate) fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![PathBuf::from("etc/containerd"), PathBuf::from("opt")];
-    while let Some(folder) = folders.pop() {
-        found.insert(folder.clone(), Vec::new());
-        for entry in fs::read_dir(root.join(&folder)).expect("a folder") {
-            let name = folder.join(entry.expect("an entry").file_name());
-            let path = root.join(&name);
-            if path.is_symlink() {
-                found.insert(
-                    name,
-                    fs::read_link(&path).expect("a link").into_os_string().into_encoded_bytes(),
-                );
-            } else if path.is_dir() {
-                folders.push(name);
-            } else {
-                found.insert(name, fs::read(&path).expect("it can be read"));
-            }
+/// What there is by a path of a node's.
+#[derive(Eq, PartialEq)]
+pub(crate) struct Entry {
+    /// With the kind of the entry.
+    mode: u32,
+    owner: (u32, u32),
+    /// Of a file, and where a link leads to.
+    content: Vec<u8>,
+}
+
+pub(crate) type Files = BTreeMap<PathBuf, Entry>;
+
+/// All that an installer may touch on a node, whose `/` is at `root`.
+pub(crate) fn files(root: &Path) -> Files {
+    files_in(root, &["etc/containerd", "opt", "run/shimmer", "var/lib/shimmer"])
+}
+
+/// All that is in these of its folders, as far as they are there.
+pub(crate) fn files_in(root: &Path, folders: &[&str]) -> Files {
+    let mut found = Files::new();
+    let mut names: Vec<_> = folders.iter().map(PathBuf::from).collect();
+    names.retain(|name| root.join(name).exists());
+    while let Some(name) = names.pop() {
+        let path = root.join(&name);
+        let entry = Entry::read(&path);
+        if path.is_dir() && !path.is_symlink() {
+            let entries = fs::read_dir(&path).expect("a folder");
+            names.extend(entries.map(|entry| name.join(entry.expect("an entry").file_name())));
         }
+        found.insert(name, entry);
     }
     found
 }
+
+impl Entry {
+    fn read(path: &Path) -> Self {
+        let about = path.symlink_metadata().expect("it is there");
+        let content = if about.is_symlink() {
+            fs::read_link(path).expect("a link").into_os_string().into_encoded_bytes()
+        } else if about.is_file() {
+            fs::read(path).expect("it can be read")
+        } else {
+            Vec::new()
+        };
+        Self { mode: about.mode(), owner: (about.uid(), about.gid()), content }
+    }
+}
+
+/// As much as a reader of a failed test wants to see.
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:o} {:?} {} bytes", self.mode, self.owner, self.content.len())?;
+        match str::from_utf8(&self.content) {
+            Ok(text) if text.len() < READABLE => write!(formatter, " {text:?}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+const READABLE: usize = 4096;
 
 fn describe(release: &Path, version: &str) {
     let mut files = serde_json::Map::new();
