@@ -187,8 +187,7 @@ impl Work<'_> {
         Ok(shims)
     }
 
-    /// That they run on this node, with its C library and its kind of processor. One on which they do not is refused, as
-    /// nothing of it was changed, and others may have what they need.
+    /// That they run on this node, with its C library and its kind of processor. Other nodes may have what they need.
     fn try_programs(&self, target: &Path, shims: &[Shim]) -> Result<()> {
         for shim in shims {
             for program in self.release.programs(&shim.name) {
