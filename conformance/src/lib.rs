@@ -1,9 +1,9 @@
 //! What every engine and every shim must do alike, as [cases](Case) that can be run.
 //!
 //! A case knows neither engine nor host. Five drivers play it, the [levels](Level): an engine by itself in a child
-//! process, containerd's task service, CRI, Docker, and Kubernetes. An engine that does not claim what a case needs must refuse its
-//! program in the defined words, and that is tested instead; what a shim is known to fail stands in a list with its
-//! reason, is played all the same, and turns the run red when it passes. No case is skipped.
+//! process, containerd's task service, CRI, Docker, and Kubernetes. An engine that does not claim what a case needs must
+//! refuse its program in the defined words, and that is tested instead; what a shim is known to fail stands in a list
+//! with its reason, is played all the same, and turns the run red when it passes. No case is skipped.
 
 mod account;
 mod address;
