@@ -44,6 +44,11 @@ impl Bench {
         Self { node, cri, image, releases, before }
     }
 
+    #[track_caller]
+    fn has_what_was_there_before(&self) {
+        release::agrees_that_they_are_the_same(&self.before, &files(&self.node), String::new);
+    }
+
     fn run(&self, arguments: &[&str]) -> Output {
         let mut installer = Command::new(env!("CARGO_BIN_EXE_shimmer-installer"));
         installer.args(arguments).args(["--host-root", "/", "--restart", "signal", "--json"]);
@@ -176,7 +181,7 @@ fn installs_a_pod_by_every_handler_upgrades_under_it_and_leaves_nothing() {
 
     let uninstalled = bench.does(&bench.run(&["uninstall"]));
     assert_eq!(uninstalled["restarted"], "whoever started it");
-    assert_eq!(files(&bench.node), bench.before);
+    bench.has_what_was_there_before();
     bench.cri.pod(PodSpec::new("after", "wasmtime")).expect_err("there is no such handler any more");
     assert!(Bench::fails(&bench.run(&["status"]), 5).contains("nothing"), "it is not installed");
     bench.node.stop().expect("nothing is left");
@@ -198,7 +203,7 @@ fn a_forced_uninstall_ends_no_container_and_the_next_one_leaves_nothing() {
     container.delete().expect("it is deleted");
     pod.delete().expect("it is deleted");
     bench.does(&bench.run(&["uninstall"]));
-    assert_eq!(files(&bench.node), bench.before);
+    bench.has_what_was_there_before();
     bench.node.stop().expect("nothing is left");
 }
 
@@ -208,14 +213,14 @@ fn puts_a_node_back_on_which_a_release_makes_no_pod() {
     let broken = release::broken(bench.releases.path(), "2.0.0");
     let told = Bench::fails(&bench.install(&broken), 1);
     assert!(told.contains("cannot make a pod") && told.contains("it is broken"), "{told}");
-    assert_eq!(files(&bench.node), bench.before, "as before the first install");
+    bench.has_what_was_there_before();
     bench.does(&bench.install(&release::good(bench.releases.path(), "1.0.0")));
     bench.says_hello("wasmer");
     Bench::fails(&bench.install(&broken), 1);
     bench.says_hello("wasmer");
     assert_eq!(bench.does(&bench.run(&["status"]))["version"], "1.0.0");
     bench.does(&bench.run(&["uninstall"]));
-    assert_eq!(files(&bench.node), bench.before);
+    bench.has_what_was_there_before();
     bench.node.stop().expect("nothing is left");
 }
 
@@ -227,7 +232,7 @@ fn puts_a_node_back_on_which_containerd_does_not_return() {
     let good = release::good(bench.releases.path(), "1.0.0");
     let told = Bench::fails(&bench.install_within("30", &good), 1);
     assert!(told.contains("within 30 s"), "{told}");
-    assert_eq!(files(&bench.node), bench.before);
+    bench.has_what_was_there_before();
     bench.pod("runc").delete().expect("it is deleted");
     bench.node.stop().expect("nothing is left");
 }

@@ -1,6 +1,6 @@
 //! Releases as the image has them, made of the programs that cargo has built for these tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -91,6 +91,17 @@ pub(crate) fn files_in(root: &Path, folders: &[&str]) -> Files {
         found.insert(name, entry);
     }
     found
+}
+
+/// That nothing of it is otherwise than before; `story` tells a reader of a failure how it came to that.
+#[track_caller]
+pub(crate) fn agrees_that_they_are_the_same(before: &Files, now: &Files, story: impl Fn() -> String) {
+    let differ = |path: &&PathBuf| before.get(*path) != now.get(*path);
+    let paths: BTreeSet<_> = before.keys().chain(now.keys()).filter(differ).collect();
+    let told =
+        |path: &PathBuf| format!("{}: {:?}, was {:?}", path.display(), now.get(path), before.get(path));
+    let told: Vec<_> = paths.into_iter().map(told).collect();
+    assert!(told.is_empty(), "{}\n{}", told.join("\n"), story());
 }
 
 impl Entry {
