@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use shimmer_node::{Cluster, ErrorKind};
+use shimmer_node::{Cluster, if_buildable};
 
 const SUITE: &str = env!("CARGO_BIN_EXE_shimmer-conformance");
 const ROLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/role.yaml");
@@ -56,14 +56,8 @@ fn a_namespaces_rights_are_enough_and_nothing_is_left_in_it() {
 
 /// A cluster of one node that has the suite's images, or nothing where this machine has no Go.
 fn cluster() -> Option<Cluster> {
-    let cluster = match Cluster::builder().nodes(1).start(&|_| ()) {
-        Ok(cluster) => cluster,
-        Err(error) if *error.kind() == ErrorKind::Toolchain => {
-            println!("left out: {error}");
-            return None;
-        }
-        Err(error) => panic!("a cluster is needed: {error}"),
-    };
+    let started = if_buildable(Cluster::builder().nodes(1).start(&|_| ()));
+    let cluster = started.unwrap_or_else(|error| panic!("a cluster is needed: {error}"))?;
     let images = tempfile::tempdir().expect("a folder");
     let written = Command::new(SUITE).args(["images", "--archive"]).arg(images.path()).status();
     assert!(written.expect("the suite").success(), "the images are written");

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shimmer_node::ErrorKind;
 
 use super::{Ledger, broken, conclude, run, verdict};
 use crate::case::Case;
@@ -31,13 +30,10 @@ pub fn cluster(binary: &str, expect: &[&str], reports: &str) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
     if !arguments.list {
-        match shimmer_node::Cluster::builder().build(&|_| ()) {
-            Err(error) if *error.kind() == ErrorKind::Toolchain => {
-                println!("left out: {error}");
-                return ExitCode::SUCCESS;
-            }
+        match shimmer_node::if_buildable(shimmer_node::Cluster::builder().build(&|_| ())) {
+            Ok(Some(())) => {}
+            Ok(None) => return ExitCode::SUCCESS,
             Err(error) => return broken(&error.to_string()),
-            Ok(()) => {}
         }
     }
     let ledger = match Ledger::read(expect) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::stdio::make_pipe;
 
@@ -117,6 +118,3 @@ impl Captured {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// How long a shim may hold a stream of a program that is deleted.
-const PATIENCE: Duration = Duration::from_secs(60);

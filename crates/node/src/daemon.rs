@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::PATIENCE;
 use crate::bare::{self, Bare, OwnHost};
 use crate::client::Client;
 use crate::config::{CNI, SOCKET, Settings};
@@ -262,7 +263,6 @@ pub(crate) fn shims_environment(folder: &Path) -> [(&'static str, PathBuf); 2] {
 /// What shims would share with all others of the machine: compiled code, and the sockets of the processes that run it.
 /// A socket's path has 108 bytes at most, of which the node's folder and this one leave some 80.
 const SHIMS_FOLDERS: [(&str, &str); 2] = [("SHIMMER_CACHE", COMPILED), ("SHIMMER_RUN", "shimmer")];
-const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 const TAIL: u64 = 4096;
 

@@ -16,6 +16,7 @@ use prost::{DecodeError, Message};
 use prost_types::Any;
 use tonic::{Response, Status, Streaming};
 
+use crate::PATIENCE;
 use crate::client::{Client, request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::unique;
@@ -231,7 +232,6 @@ fn mark() -> Vec<u8> {
 const MARK: &str = "/shimmer/mark";
 const MARK_TYPE: &str = "shimmer.Mark";
 const STEP: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

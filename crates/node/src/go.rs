@@ -2,6 +2,7 @@
 
 mod module;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,23 @@ pub(crate) use self::module::{Module, Program, Progress};
 
 use crate::environment;
 use crate::error::{Error, ErrorKind, Result};
+
+/// For a test: what was to be built by Go, or nothing where this machine cannot build it; stderr is told so then.
+///
+/// # Errors
+/// Those of `built` other than [`Toolchain`](ErrorKind::Toolchain).
+pub fn if_buildable<T>(built: Result<T>) -> Result<Option<T>> {
+    match built {
+        Ok(built) => Ok(Some(built)),
+        Err(error) if *error.kind() == ErrorKind::Toolchain => {
+            // Not by `eprintln!`, which a test that passes keeps to itself.
+            writeln!(io::stderr(), "left out: {error}")
+                .map_err(|error| Error::io("write to stderr", error))?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 /// Go, in a version that can build `what`.
 fn find(what: &str) -> Result<PathBuf> {
@@ -41,6 +59,15 @@ const FOLDERS: &str = "/usr/local/go/bin:/usr/lib/go/bin:/usr/lib/go-1.26/bin";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn leaves_out_only_what_lacks_a_toolchain() {
+        let failed =
+            |kind| if_buildable::<()>(Err(Error::new(kind, "no Go"))).map_err(|error| error.kind().clone());
+        assert_eq!(if_buildable(Ok(1)).expect("it was built"), Some(1));
+        assert_eq!(failed(ErrorKind::Toolchain), Ok(None));
+        assert_eq!(failed(ErrorKind::Timeout), Err(ErrorKind::Timeout));
+    }
 
     #[test]
     fn knows_the_versions_of_go_that_build_the_modules() {

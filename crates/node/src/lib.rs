@@ -65,6 +65,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub use crate::builder::NodeBuilder;
 pub use crate::cluster::{Cluster, ClusterBuilder, ClusterNode};
@@ -73,6 +74,7 @@ pub use crate::environment::{runc_shim, runtime_handlers};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::event::{Event, Events};
 pub use crate::exec::{Exec, ExecSpec};
+pub use crate::go::if_buildable;
 pub use crate::helm::{Helm, helm};
 pub use crate::image::Image;
 pub use crate::inspection::{Blob, Plugin};
@@ -338,3 +340,7 @@ pub fn cache() -> Result<PathBuf> {
 }
 
 const LOG: &str = "the log is known";
+
+/// How long something is waited for that comes at once on a machine that is not busy: a daemon that serves, a stream that
+/// is let go of.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use crate::PATIENCE;
 use crate::capture::Capture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Feed;
@@ -199,7 +200,6 @@ impl Drop for Stdio {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(20);
 /// How often a shim is asked whether a silent program runs: seldom, since somebody may measure.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);

@@ -1,24 +1,16 @@
 //! A user with a cache folder of its own, and the commands that are typed.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
 
-use shimmer_node::{Cluster, ErrorKind};
+use shimmer_node::{Cluster, if_buildable};
 use tempfile::TempDir;
 
 /// A user's cache folder, in which Kubernetes is built and no cluster is known; nothing where this machine has no Go.
 pub(crate) fn user() -> Option<TempDir> {
-    match Cluster::builder().build(&|_| ()) {
-        Ok(()) => {}
-        Err(error) if *error.kind() == ErrorKind::Toolchain => {
-            // Not by `println!`, which a test that passes keeps to itself.
-            writeln!(std::io::stderr(), "left out: {error}").expect("a stderr");
-            return None;
-        }
-        Err(error) => panic!("Kubernetes is needed: {error}"),
-    }
+    let built = if_buildable(Cluster::builder().build(&|_| ()));
+    built.unwrap_or_else(|error| panic!("Kubernetes is needed: {error}"))?;
     let home = tempfile::tempdir().expect("a folder");
     let (own, built) = (home.path().join("shimmer"), shimmer_node::cache().expect("a cache folder"));
     fs::create_dir_all(&own).expect("a folder");

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use shimmer_node::{Cluster, ClusterNode, ErrorKind, Helm, helm};
+use shimmer_node::{Cluster, ClusterNode, Helm, helm, if_buildable};
 use tempfile::TempDir;
 
 use crate::release::{self, Files};
@@ -36,14 +36,8 @@ impl Bench {
     /// Nothing where this machine has no Go.
     pub(crate) fn new(version: Helm) -> Option<Self> {
         let cache = shimmer_node::cache().expect("a cache");
-        let helm = match helm(version, &cache, &|_| ()) {
-            Ok(helm) => helm,
-            Err(error) if *error.kind() == ErrorKind::Toolchain => {
-                println!("left out: {error}");
-                return None;
-            }
-            Err(error) => panic!("Helm is needed: {error}"),
-        };
+        let built = if_buildable(helm(version, &cache, &|_| ()));
+        let helm = built.unwrap_or_else(|error| panic!("Helm is needed: {error}"))?;
         // Below /tmp, which nodes see as well.
         let folder = tempfile::tempdir_in("/tmp").expect("a folder");
         let containerd = folder.path().join("containerd");

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Docker;
 use super::api::Api;
+use crate::PATIENCE;
 use crate::companion::Companion;
 use crate::daemon::Daemon;
 use crate::environment::Dockerd;
@@ -83,7 +84,6 @@ const SOCKET: &str = "d.sock";
 const FOLDER: &str = "docker";
 const CONFIG: &str = "daemon.json";
 const LOG: &str = "log";
-const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 
 use super::api::Api;
 use super::streams::{Connection, Streams};
+use crate::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::ExecSpec;
 
@@ -94,5 +95,4 @@ fn ended(api: &Api, exec: &str, doing: &str) -> Result<Ended> {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::{Stream, StreamExt};
 
 use super::api::{Answer, Api};
+use crate::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What dockerd hands over.
@@ -168,6 +169,3 @@ async fn feed(
     }
     let _gone = input.shutdown().await;
 }
-
-/// How long dockerd may hold the streams of a program that has ended.
-const PATIENCE: Duration = Duration::from_secs(60);
