@@ -119,7 +119,7 @@ impl Cluster {
 }
 
 /// How long anything may take until it is ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// Below the first node's folder.
 const CONTROL: &str = "control";
 const KUBECONFIG: &str = "kubeconfig";

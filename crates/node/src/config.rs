@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::bare::Bare;
 use crate::environment::{Environment, Version};
 use crate::error::{Error, ErrorKind, Result};
+use crate::network::Network;
 
 /// What the settings of one node depend on.
 #[derive(Debug)]
@@ -19,8 +20,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) handlers: &'a [String],
     pub(crate) sandbox_image: &'a str,
     pub(crate) bridge: &'a str,
-    /// The network of pods; without one, the node makes up its own.
-    pub(crate) pods: Option<&'a str>,
+    pub(crate) network: &'a Network,
     /// Whether systemd makes the cgroups of pods.
     pub(crate) systemd: bool,
     /// What a bare node's has besides.
@@ -41,6 +41,7 @@ impl Settings<'_> {
             "disabled_plugins": UNUSED,
             "grpc": { "address": self.socket },
             "plugins": plugins,
+            "timeouts": timeouts(),
         });
         if let Some(imports) = self.bare.and_then(Bare::imports) {
             config["imports"] = json!([imports]);
@@ -56,16 +57,16 @@ impl Settings<'_> {
         let ipam = json!({
             "type": "host-local",
             "dataDir": self.below("ipam"),
-            "ranges": [[{ "subnet": self.pods.map_or_else(|| subnet(self.bridge), str::to_owned) }]],
+            "ranges": [[{ "subnet": self.network.pods() }]],
             "routes": [{ "dst": "0.0.0.0/0" }],
         });
         let bridge = json!({ "type": "bridge", "bridge": self.bridge, "isGateway": true, "hairpinMode": true,
             "ipMasq": false, "ipam": ipam });
         let mut plugins = vec![bridge, json!({ "type": "loopback" })];
         // The ports of pods are for whoever has the node's network to himself.
-        plugins.extend(
-            self.pods.map(|_| json!({ "type": "portmap", "capabilities": { "portMappings": true } })),
-        );
+        if let Network::Own(_) = self.network {
+            plugins.push(json!({ "type": "portmap", "capabilities": { "portMappings": true } }));
+        }
         json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": plugins }).to_string()
     }
 
@@ -135,12 +136,14 @@ const UNUSED: [&str; 5] = [
     "io.containerd.snapshotter.v1.zfs",
 ];
 
-/// A /24 of 10.128.0.0/9 that follows from the node's unique name: bridges of several nodes share the host's
-/// routes.
-fn subnet(unique: &str) -> String {
-    let hash = unique.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
-    format!("10.{}.{}.0/24", 128 + (hash >> 8) % 128, hash % 256)
+fn timeouts() -> Map<String, Value> {
+    TIMEOUTS.iter().map(|name| (format!("io.containerd.timeout.{name}"), json!(PATIENT))).collect()
 }
+
+/// What containerd gives a shim 2 to 5 s for by itself: after that it says of a container that it knows nothing of it, or
+/// kills it when it is itself started again. A busy machine can take longer.
+const TIMEOUTS: [&str; 4] = ["shim.cleanup", "shim.load", "shim.shutdown", "task.state"];
+const PATIENT: &str = "60s";
 
 #[cfg(test)]
 mod tests {
@@ -170,7 +173,7 @@ mod tests {
             handlers: &handlers,
             sandbox_image: "localhost/pause:1",
             bridge: "bridge0",
-            pods: None,
+            network: &Network::Own("10.88.1.0/24".into()),
             systemd,
             bare,
         };
@@ -235,10 +238,5 @@ mod tests {
         for name in ["root", "state", "c.sock", "opt", "cni"] {
             assert!(text.contains(&format!("/tmp/node/{name}")), "{name} is not in the folder:\n{text}");
         }
-    }
-
-    #[test]
-    fn gives_two_bridges_two_subnets() {
-        assert_ne!(subnet("shm-aaaaaa"), subnet("shm-aaaaab"));
     }
 }

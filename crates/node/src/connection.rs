@@ -74,19 +74,22 @@ impl Connection {
             }
         }
         let images = image::import(&self.client, archive)?;
-        for image in images.iter().filter(|image| !before.contains_key(&image.id)) {
-            self.await_alias(&image.id)?;
-            own.insert(image.id.clone());
+        for image in &images {
+            self.await_management(image.name())?;
+            if !before.contains_key(&image.id) {
+                own.insert(image.id.clone());
+            }
         }
         Ok(images)
     }
 
-    /// CRI, where it is served, gives every new image a second name, which keeps it; so we wait for that
-    /// before anybody removes the image.
-    #[expect(clippy::disallowed_methods, reason = "an alias is no event where CRI was quicker than we are")]
-    fn await_alias(&self, id: &str) -> Result<()> {
+    /// CRI, where it is served, gives a new image a second name, which keeps it, and then the first name a label, for which
+    /// it would make that name again; so we wait for the label before anybody removes the image. An image for another
+    /// platform never gets one.
+    #[expect(clippy::disallowed_methods, reason = "a label is no event where CRI was quicker than we are")]
+    fn await_management(&self, name: &str) -> Result<()> {
         let begin = Instant::now();
-        while self.serves_cri && !image::all(&self.client)?.contains_key(id) && begin.elapsed() < PATIENCE {
+        while self.serves_cri && !image::is_managed(&self.client, name)? && begin.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
         }
         Ok(())
@@ -120,5 +123,5 @@ impl Drop for Connection {
 }
 
 /// How long CRI may take to see an image; it takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);

@@ -115,7 +115,7 @@ impl Cri {
 
 /// containerd cuts the output of a command at 16 MiB, each stream.
 const LARGEST_ANSWER: usize = 40 << 20;
-const ADOPTION: Duration = Duration::from_secs(30);
+const ADOPTION: Duration = Duration::from_secs(120);
 const READINESS: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 

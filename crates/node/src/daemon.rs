@@ -19,6 +19,7 @@ use crate::config::{CNI, SOCKET, Settings};
 use crate::environment::{self, Environment, runtime_handlers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guardian::{Fence, Guardian};
+use crate::network::{Network, Subnet};
 use crate::process::{self, Process};
 use crate::traces::Traces;
 use crate::view::View;
@@ -67,6 +68,8 @@ pub(crate) struct Daemon {
     systemd: bool,
     log: File,
     restart: Mutex<()>,
+    /// Nobody else has its addresses as long as this is here.
+    _network: Network,
 }
 
 impl Daemon {
@@ -84,6 +87,7 @@ impl Daemon {
             .map_err(|error| Error::io(format!("make a folder in {PARENT}"), error))?;
         let traces = Traces::of(folder.path())?;
         let socket = folder.path().join(SOCKET);
+        let network = network(options, &traces)?;
         let settings = Settings {
             environment: &environment,
             folder: folder.path(),
@@ -91,13 +95,13 @@ impl Daemon {
             handlers: &handlers,
             sandbox_image: &options.sandbox_image,
             bridge: &traces.bridge(),
-            pods: options.member.as_ref().map(|member| member.pods.as_str()),
+            network: &network,
             systemd: options.systemd,
             bare: options.bare,
         };
         let view = view(options, folder.path(), settings.containerd()?)?;
         write(&folder.path().join(CNI).join("10-pods.conflist"), &settings.network())?;
-        let mut daemon = Self::spawn(&environment, folder, traces, view, options)?;
+        let mut daemon = Self::spawn(&environment, folder, traces, network, view, options)?;
         let client = daemon.ready()?.limited(options.patience);
         daemon.version = client.version()?;
         // Not before: one that cannot start is to be told of, and not to be tried again.
@@ -118,9 +122,14 @@ impl Daemon {
             .map_err(|error| Error::io("kill containerd", error))
     }
 
-    /// The process of containerd, which is the oldest one of its command line: it may be about to execute another program.
+    /// The process of containerd. What it has forked has its command line until it executes another program.
     pub(crate) fn containerd(&self) -> Result<Option<Process>> {
-        Ok(self.processes()?.into_iter().find(|process| is_containerd(&process.args, &self.command)))
+        let processes = self.processes()?;
+        let is_it = |process: &&Process| is_containerd(&process.args, &self.command);
+        let is_forked = |process: &Process| {
+            processes.iter().filter(is_it).any(|containerd| containerd.pid == process.parent)
+        };
+        Ok(processes.iter().filter(is_it).find(|process| !is_forked(process)).cloned())
     }
 
     /// Waits until containerd serves and `client` has found it.
@@ -175,6 +184,7 @@ impl Daemon {
         environment: &Environment,
         folder: TempDir,
         traces: Traces,
+        network: Network,
         view: View,
         options: &Options,
     ) -> Result<Self> {
@@ -210,7 +220,19 @@ impl Daemon {
         let (version, command) = (String::new(), line);
         let socket = folder.path().join(options.bare.map_or(SOCKET, |_| bare::OUTER_SOCKET));
         let folder = folder.keep();
-        Ok(Self { folder, traces, version, socket, path, guardian, command, systemd, log, restart })
+        Ok(Self {
+            folder,
+            traces,
+            version,
+            socket,
+            path,
+            guardian,
+            command,
+            systemd,
+            log,
+            restart,
+            _network: network,
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "containerd gives no sign when it begins to serve")]
@@ -243,6 +265,14 @@ fn is_containerd(args: &[String], started: &[String]) -> bool {
         return false;
     };
     args == started || (rest == given && Path::new(program).ends_with("containerd"))
+}
+
+fn network(options: &Options, traces: &Traces) -> Result<Network> {
+    if let Some(member) = &options.member {
+        return Ok(Network::Own(member.pods.clone()));
+    }
+    let subnet = Subnet::reserve(&traces.bridge());
+    subnet.map(Network::Hosts).map_err(|error| Error::io("find a network for pods", error))
 }
 
 /// The cgroups that keep a node together: its own, in which its containers are as well, and one in there for the rest.

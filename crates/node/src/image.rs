@@ -82,10 +82,19 @@ pub(crate) fn remove(client: &Client, name: &str) -> Result<()> {
 
 /// All images: the name of each, and the digest that it stands for.
 pub(crate) fn all(client: &Client) -> Result<HashMap<String, String>> {
-    let message = ListImagesRequest { filters: Vec::new() };
-    let answer = client.wait("list the images", client.api().images().list(request(message)))?;
     let named = |image: Record| (image.name, image.target.unwrap_or_default().digest);
-    Ok(answer.images.into_iter().map(named).collect())
+    Ok(list(client)?.into_iter().map(named).collect())
+}
+
+/// Whether CRI has taken note of an image, for good.
+pub(crate) fn is_managed(client: &Client, name: &str) -> Result<bool> {
+    let is_it = |image: &Record| image.name == name && image.labels.contains_key("io.cri-containerd.image");
+    Ok(list(client)?.iter().any(is_it))
+}
+
+fn list(client: &Client) -> Result<Vec<Record>> {
+    let message = ListImagesRequest { filters: Vec::new() };
+    Ok(client.wait("list the images", client.api().images().list(request(message)))?.images)
 }
 
 struct Importer<'a> {

@@ -165,7 +165,12 @@ impl Node {
     pub fn cri(&self) -> Result<Cri> {
         let (client, logs) = (Arc::clone(&self.client), self.host.folder().join("pods"));
         match &self.host {
-            Host::Private(daemon) => Cri::new(client, logs, Some(daemon.pods())).with_pause_image(),
+            Host::Private(daemon) => {
+                let cri = Cri::new(client, logs, Some(daemon.pods()));
+                // containerd may have been asked for its version while it still looked for pods.
+                cri.wait_until_ready()?;
+                cri.with_pause_image()
+            }
             Host::Foreign(_) => Ok(Cri::new(client, logs, None)),
         }
     }

@@ -63,7 +63,7 @@ impl Estate {
     }
 }
 
-const ATTEMPTS: u32 = 300;
+const ATTEMPTS: u32 = 6000;
 const PAUSE: Duration = Duration::from_millis(10);
 const BUFFER: usize = 4096;
 

@@ -210,8 +210,10 @@ mod tests {
     #[test]
     fn a_process_is_a_nodes_by_its_environment_but_not_by_the_cluster_that_it_uses() {
         let found = |variable: &str| {
-            let traces = Traces::of(Path::new("/tmp/shimmer-inenviron")).expect("traces");
-            let file = "/tmp/shimmer-inenviron/file";
+            // No other run of this test has it.
+            let folder = format!("/tmp/shimmer-inenviron{}", std::process::id());
+            let traces = Traces::of(Path::new(&folder)).expect("traces");
+            let file = format!("{folder}/file");
             let mut command = Command::new("cat");
             command.env(variable, file).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut user = command.spawn().expect("a process");

@@ -164,7 +164,7 @@ fn runs_commands_in_a_container() {
 fn measures_and_changes_what_a_container_may_use() {
     let (_node, cri, image) = node();
     let pod = pod(&cri);
-    let spec = shell(&image, "head -c 50000000 /dev/zero | sort > /dev/null; echo up; exec sleep 1000");
+    let spec = shell(&image, "head -c 1000000 /dev/zero | sort > /dev/null; echo up; exec sleep 1000");
     let container = pod.container(spec.memory(256 << 20).cpu(150_000, 100_000)).expect("a container");
     container.start().expect("it starts");
     container.wait_for("up", SOON).expect("it runs");

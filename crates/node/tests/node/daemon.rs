@@ -36,8 +36,12 @@ fn says_why_containerd_does_not_start() {
 /// The processes with this name.
 #[track_caller]
 fn named(node: &Node, name: &str) -> Vec<Process> {
-    let processes = node.processes().expect("processes");
-    processes.into_iter().filter(|process| process.name == name).collect()
+    let mut named = node.processes().expect("processes");
+    named.retain(|process| process.name == name);
+    // What one has forked has its name until it executes another program.
+    let ids: Vec<_> = named.iter().map(|process| process.pid).collect();
+    named.retain(|process| !ids.contains(&process.parent));
+    named
 }
 
 #[test]

@@ -47,10 +47,14 @@ fn tells_that_memory_was_short() {
     let node = node();
     let image = import(&node);
     let events = node.events().expect("a subscription");
-    let greedy = ["/bin/sh", "-c", "x=y; while true; do x=$x$x; done"];
+    let greedy = ["/bin/sh", "-c", "sleep 1; x=y; while true; do x=$x$x; done"];
     let spec = ContainerSpec::new("greedy", &image, RUNC).args(greedy).memory(32 << 20);
-    assert_eq!(node.run(spec).expect("it runs").code, 128 + SIGKILL);
+    let container = node.container(spec).expect("a container");
+    let mut task = container.create().expect("a task");
+    task.start().expect("it starts");
+    // Of a container that is deleted runc's shim tells nothing any more.
     events.wait_for(is("/tasks/oom", "greedy"), SOON).expect("it is told");
+    assert_eq!(task.wait(SOON).expect("it ends").code, 128 + SIGKILL);
 }
 
 #[test]

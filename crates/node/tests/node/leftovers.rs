@@ -101,7 +101,10 @@ fn signal_an_owner(test: &str, signal: &str) {
 
 /// This very test program, made to run one test alone, which owns a node.
 fn owner(test: &str) -> (Child, Traces) {
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
+    // Where this test runs in the background of a shell, SIGINT is ignored, and would be by this one.
+    let mut child = Command::new("env")
+        .arg("--default-signal=INT")
+        .arg(std::env::current_exe().expect("this program"))
         .args(["--exact", &format!("leftovers::{test}"), "--nocapture", "--ignored"])
         .stdout(Stdio::piped())
         .spawn()
