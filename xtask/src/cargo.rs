@@ -36,16 +36,52 @@ pub(crate) fn tests() -> Result<Command> {
     Ok(tests)
 }
 
+/// A program that cargo has built of tests.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct TestProgram {
+    pub(crate) path: PathBuf,
+    /// The folder of its package, in which it is run.
+    pub(crate) package: PathBuf,
+    /// Its source, from there.
+    pub(crate) source: PathBuf,
+}
+
+/// Builds all tests, and gives their programs in the order of their packages.
+pub(crate) fn test_programs() -> Result<Vec<TestProgram>> {
+    let messages = messages(tests()?.arg("--no-run"))?;
+    let mut programs: Vec<_> = messages.lines().filter_map(test_program).collect();
+    programs.sort_by(|one, other| (&one.package, &one.source).cmp(&(&other.package, &other.source)));
+    Ok(programs)
+}
+
+/// The program of which a line of cargo's tells, if it is one of tests and no example or stand-in.
+fn test_program(line: &str) -> Option<TestProgram> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    message["profile"]["test"].as_bool().filter(|is_test| *is_test)?;
+    let package = Path::new(message["manifest_path"].as_str()?).parent()?;
+    let source = Path::new(message["target"]["src_path"].as_str()?);
+    Some(TestProgram {
+        path: message["executable"].as_str()?.into(),
+        package: package.to_owned(),
+        source: source.strip_prefix(package).unwrap_or(source).to_owned(),
+    })
+}
+
 /// Builds, and gives of each backend the engine and the file of its target of this name.
 pub(crate) fn of_backends(build: &mut Command, target: &str) -> Result<Vec<(String, PathBuf)>> {
-    let output = build.arg("--message-format=json").stderr(Stdio::inherit()).output()?;
-    if !output.status.success() {
-        return Err(format!("`{}` failed: {}", process::describe(build), output.status).into());
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages(build)?;
     let mut found: Vec<_> = messages.lines().filter_map(|line| of_backend(line, target)).collect();
     found.sort();
     Ok(found)
+}
+
+/// Builds, and gives what cargo tells of that to programs, a line for each message.
+fn messages(build: &mut Command) -> Result<String> {
+    let output = build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("`{}` failed: {}", process::describe(build), output.status).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The engine and the file of a backend's target, where a line of cargo's tells of one.
@@ -88,6 +124,21 @@ pub(crate) fn target() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn knows_a_program_of_tests_among_cargos_messages() {
+        let line = |is_test: bool, executable: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/x/crates/node/Cargo.toml","profile":{{"test":{is_test}}},
+                "target":{{"src_path":"/x/crates/node/tests/cri.rs"}},"executable":{executable}}}"#
+            )
+        };
+        let (path, package, source) = ("/t/cri-1".into(), "/x/crates/node".into(), "tests/cri.rs".into());
+        assert_eq!(test_program(&line(true, "\"/t/cri-1\"")), Some(TestProgram { path, package, source }));
+        assert_eq!(test_program(&line(false, "\"/t/cri\"")), None, "an example");
+        assert_eq!(test_program(&line(true, "null")), None, "nothing that runs");
+        assert_eq!(test_program("Compiling"), None);
+    }
 
     #[test]
     fn knows_a_backends_target_among_cargos_messages() {

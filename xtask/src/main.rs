@@ -13,6 +13,7 @@ mod page;
 mod process;
 mod setup;
 mod steps;
+mod suite;
 mod tidy;
 mod vm;
 
