@@ -113,7 +113,13 @@ impl Handle {
             }
         }
         let _unreported = self.wait(PATIENCE);
-        let _unreported = self.delete();
+        // Some hosts fail to delete by chance.
+        for _ in 0..ATTEMPTS {
+            match self.delete() {
+                Err(error) if !error.is_not_found() && *error.kind() != ErrorKind::Timeout => {}
+                _ => return,
+            }
+        }
     }
 
     /// `verb` and the program's name, to complete "cannot …".
@@ -128,3 +134,4 @@ impl Handle {
 
 const SIGKILL: u32 = 9;
 const PATIENCE: Duration = Duration::from_secs(30);
+const ATTEMPTS: usize = 5;
