@@ -154,8 +154,13 @@ impl Bench {
         pods
     }
 
+    /// By the shims that stay there: while an attempt that will fail is at work, containerd starts those that it tries, and it
+    /// may be started again itself.
     #[track_caller]
     pub(crate) fn runs_a_pod_on(&self, node: &str, class: &str) {
+        let found =
+            self.cluster.nodes().iter().find(|found| found.name() == node).expect("it is one of ours");
+        let _lock = lock(&root(found));
         let pod = self.apply("once", class, &["/hello.wasm"], node);
         self.ask(&["wait", "pod", &pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s"]);
         assert_eq!(self.ask(&["logs", &pod]), "hello from wasm: world\n");
@@ -226,16 +231,14 @@ impl Bench {
         self.lasting_files()
     }
 
-    /// Of each node while no installer is at work there: another attempt waits for the lock meanwhile.
+    /// Of each node while no installer is at work there.
     fn lasting_files(&self) -> Vec<Files> {
-        let roots = self.cluster.nodes().iter().map(|node| node.node().root().expect("it lives"));
         let files = |root: PathBuf| {
-            let lock = File::open(root.join("opt/shimmer/lock")).expect("it is installed");
-            lock.lock().expect("whoever has it ends");
+            let _lock = lock(&root);
             // Without what pods leave, which come and go meanwhile.
             release::files_in(&root, &["etc/containerd", "opt"])
         };
-        roots.map(files).collect()
+        self.cluster.nodes().iter().map(root).map(files).collect()
     }
 
     /// Lets the installer fail on `node` once more, and compares all nodes with what they were before the first time.
@@ -308,7 +311,18 @@ impl Bench {
 }
 
 fn files(node: &ClusterNode) -> Files {
-    release::files(&node.node().root().expect("it lives"))
+    release::files(&root(node))
+}
+
+fn root(node: &ClusterNode) -> PathBuf {
+    node.node().root().expect("it lives")
+}
+
+/// The installer's own lock on a node: as long as this is open, another attempt waits for it.
+fn lock(root: &Path) -> File {
+    let lock = File::open(root.join("opt/shimmer/lock")).expect("it is installed");
+    lock.lock().expect("whoever has it ends");
+    lock
 }
 
 fn text(bytes: &[u8]) -> String {
