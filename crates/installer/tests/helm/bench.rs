@@ -151,6 +151,13 @@ impl Bench {
         }
     }
 
+    /// A kubelet says of its node that it is not ready while containerd is started again, and nothing is undone on a node that is
+    /// not.
+    #[track_caller]
+    pub(crate) fn waits_until_all_nodes_are_ready(&self) {
+        self.ask(&["wait", "node", "--all", "--for=condition=Ready", SOON_ENOUGH]);
+    }
+
     /// How often the lease of the only slot has changed hands.
     pub(crate) fn turns(&self) -> u64 {
         let lease: Value =

@@ -45,10 +45,12 @@ fn prepares_a_cluster_and_leaves_it_as_it_was() {
     bench.add_a_node();
     bench.agrees_that_all_nodes_have("1.1.0");
 
+    bench.waits_until_all_nodes_are_ready();
     let refused = bench.fails(&["uninstall", "shimmer"]);
     assert!(bench.log_of_the_job().contains(&pods[0]), "{refused}{}", bench.log_of_the_job());
     bench.agrees_that_all_nodes_have("1.1.0");
     bench.delete(&pods);
+    bench.waits_until_all_nodes_are_ready();
     bench.succeeds(&["uninstall", "shimmer"]);
     bench.agrees_that_nothing_is_left();
     bench.stop();
@@ -67,6 +69,7 @@ fn installs_upgrades_and_uninstalls_by_helm_3() {
     bench.agrees_that_all_nodes_have("1.1.0");
     bench.agrees_that_they_run(&pods);
     bench.delete(&pods);
+    bench.waits_until_all_nodes_are_ready();
     bench.succeeds(&["uninstall", "shimmer"]);
     bench.agrees_that_nothing_is_left();
     bench.stop();
