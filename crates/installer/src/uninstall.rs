@@ -68,14 +68,15 @@ pub(crate) fn check(host: &Host, store: &Store, machine: &dyn Machine) -> Result
     Err(Error::refused(message))
 }
 
-/// Waits for the ends of shims whose pods are gone: containerd says so before its shim has ended, and sweeps up after that
-/// by another process of the same file.
+/// Waits for the ends of shims whose pods are gone or stopped: containerd says so before its shim has ended, and sweeps up
+/// after that by another process of the same file. A pod that Kubernetes has deleted is known for a while as one that is stopped.
 fn await_leaving(host: &Host, store: &Store, machine: &dyn Machine, socket: &Path) -> Result<()> {
     let deadline = Instant::now() + LEAVING;
     // Of a containerd that does not serve nothing can be known.
     while let Ok(known) = machine.pods(socket) {
         let users = machine.users(host, store)?;
-        let is_leaving = |user: &&User| user.pod.as_ref().is_some_and(|pod| !known.contains_key(&pod.name));
+        let runs = |pod: &Pod| known.get(&pod.name).is_some_and(|named| named.handler.is_some());
+        let is_leaving = |user: &&User| user.pod.as_ref().is_some_and(|pod| !runs(pod));
         let left = deadline.saturating_duration_since(Instant::now());
         match users.iter().find(is_leaving) {
             Some(user) if user.ends_within(left)? => {}

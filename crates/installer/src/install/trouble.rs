@@ -1,9 +1,10 @@
 //! Installs and uninstalls where something of the node is not as one would think.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::*;
 use crate::fake::{Bed, CONFIG, shim};
@@ -40,14 +41,33 @@ fn a_folder_that_is_somebody_elses_is_no_prefix() {
 }
 
 #[test]
-fn a_shim_whose_pod_is_gone_is_waited_for() {
+fn a_shim_whose_pod_is_gone_or_stopped_is_waited_for() {
+    let stopped = Pod { namespace: "default".into(), name: "web".into(), handler: None };
+    for pods in [BTreeMap::new(), BTreeMap::from([("gone".to_owned(), stopped)])] {
+        let bed = Bed::with_drop_ins();
+        let before = bed.snapshot();
+        bed.install(&of(&bed, "1.0.0")).expect("it is installed");
+        let shim = Command::new("sleep").arg("0.3").spawn().expect("a process");
+        bed.machine.leaving.replace(Some(shim));
+        bed.machine.pods.replace(pods);
+        bed.uninstall().expect("it has ended in the end");
+        assert_eq!(bed.snapshot(), before);
+    }
+}
+
+#[test]
+fn a_shim_whose_pod_runs_is_not_waited_for() {
     let bed = Bed::with_drop_ins();
-    let before = bed.snapshot();
     bed.install(&of(&bed, "1.0.0")).expect("it is installed");
-    let shim = Command::new("sleep").arg("0.3").spawn().expect("a process");
+    let runs = Pod { namespace: "default".into(), name: "web".into(), handler: Some("one".into()) };
+    bed.machine.pods.replace([("gone".to_owned(), runs)].into());
+    // It ends only when somebody ends it.
+    let shim = Command::new("cat").stdin(Stdio::piped()).spawn().expect("a process");
     bed.machine.leaving.replace(Some(shim));
-    bed.uninstall().expect("it has ended in the end");
-    assert_eq!(bed.snapshot(), before);
+    let error = bed.uninstall().expect_err("a pod uses it");
+    assert!(error.kind() == ErrorKind::Refused && error.to_string().contains("default/web"), "{error}");
+    let ended = bed.machine.leaving.take().map(|mut shim| shim.kill().and_then(|()| shim.wait()));
+    ended.expect("it is there").expect("it ends");
 }
 
 #[test]
