@@ -1,11 +1,12 @@
 //! What the tests share: a cache in a folder of its own, and a compiler that counts.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 use shimmer_engine::{Fingerprint, Needs};
@@ -27,6 +28,7 @@ impl Bench {
     }
 
     pub(crate) fn limited(limit: u64) -> Self {
+        listen();
         let root = tempfile::tempdir().expect("a folder");
         let cache = Cache::at(root.path().join("cache"), limit).falling_back(root.path().join("fallback"));
         Self { cache, root }
@@ -102,13 +104,23 @@ pub(crate) fn is_empty(folder: &Path) -> bool {
 
 /// The warnings that something gives on this thread.
 pub(crate) fn warnings(action: impl FnOnce()) -> Vec<String> {
-    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    tracing::subscriber::with_default(Warnings(warnings.clone()), action);
-    let warnings = warnings.lock().expect("nobody has panicked");
-    warnings.clone()
+    WARNINGS.with_borrow_mut(Vec::clear);
+    action();
+    WARNINGS.take()
 }
 
-struct Warnings(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+thread_local! {
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One listener for all threads, which is there before anything is told: tracing remembers for each place in the code whether
+/// anybody listens, and of one that comes while another test tells the first thing there it would not know.
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Warnings).expect("nobody else does it"));
+}
+
+struct Warnings;
 
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
@@ -124,7 +136,7 @@ impl tracing::Subscriber for Warnings {
         }
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.0.lock().expect("nobody has panicked").push(text.0);
+        WARNINGS.with_borrow_mut(|warnings| warnings.push(text.0));
     }
 
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
