@@ -14,9 +14,9 @@ fn two_processes_compile_one_program_once() {
     let root = tempfile::tempdir().expect("a folder");
     let mut processes = [Process::start(root.path()), Process::start(root.path())];
     for process in &mut processes {
-        // Both go at once, and what the compiler will wait for is said already.
-        process.say("go");
-        process.say("go on");
+        // Both go at once, and what the compiler will wait for is said already: in one piece, since who finds what the other has
+        // made ends before it is told more.
+        process.say("go\ngo on");
     }
     let stories = processes.map(Process::ends);
     let compiled = stories.iter().flatten().filter(|line| *line == "compiling").count();
@@ -96,7 +96,7 @@ impl Process {
     }
 
     fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("it listens");
+        self.input.write_all(format!("{line}\n").as_bytes()).expect("it listens");
     }
 
     fn hears(&mut self) -> String {
