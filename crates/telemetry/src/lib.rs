@@ -30,6 +30,7 @@ mod timestamp;
 pub mod traces;
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use tracing::{Level, Subscriber, warn};
 use tracing_subscriber::layer::SubscriberExt;
@@ -70,11 +71,18 @@ impl Guard {
     /// Sends the spans that have ended so far, in two seconds at most. Spans that end later are in no trace; lines
     /// are written as before.
     pub async fn flush(self) {
+        self.flush_within(PATIENCE).await;
+    }
+
+    async fn flush_within(self, patience: Duration) {
         if let Some(traces) = self.traces {
-            traces.finish().await;
+            traces.finish(patience).await;
         }
     }
 }
+
+/// How long the end of a shim waits for a collector.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes everything that `tracing` is told from here on go to `log` and, if the settings say so, to a collector.
 ///
