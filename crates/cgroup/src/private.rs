@@ -17,7 +17,7 @@ use crate::membership::Membership;
 use crate::mounts::Mounts;
 
 /// Far more than is needed, so that a failure is one also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Version {
