@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::wanted;
 use crate::config::{self, restore};
@@ -84,8 +85,15 @@ fn version(schema: Schema, old: bool) -> Version {
     }
 }
 
+/// The same ones each time, so that a failure is of the change that is tested, and whoever looks into it sees it again. Another
+/// seed looks at others.
+fn plan() -> ProptestConfig {
+    let rng_seed = RngSeed::Fixed(1);
+    ProptestConfig { cases: 400, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(plan())]
 
     #[test]
     fn uninstalling_gives_back_every_byte((schema, text) in configuration(), old in any::<bool>(), pull in any::<bool>()) {
