@@ -93,9 +93,9 @@ fn a_containerd_that_does_not_come_back_stops_at_the_first_node(bench: &Bench, i
          shims[2].runtimeClassName={UNBEARABLE}"
     );
     let before = bench.settled_files();
-    bench.succeeds(&["upgrade", "shimmer", CHART, "--set", image, "--set", &shims, "--set", "timeout=30"]);
+    bench.succeeds(&["upgrade", "shimmer", CHART, "--set", image, "--set", &shims, "--set", "timeout=60"]);
     let problem = bench.waits_for_a_problem();
-    assert!(problem.told.contains("within 30 s"), "{}", problem.told);
+    assert!(problem.told.contains("within 60 s"), "{}", problem.told);
     it_stays_at_this_node(bench, &before, &problem);
 }
 
