@@ -17,6 +17,8 @@ fn every_example_runs_on_a_new_cluster() {
     let kubectl =
         |arguments: &[&str]| succeed(&home, &[&["kubectl", "--namespace", "examples"], arguments].concat());
     kubectl(&["create", "namespace", "examples"]);
+    // Pods are refused until the namespace has its service account.
+    kubectl(&["wait", "--for=create", "serviceaccount/default", SOON]);
     kubectl(&["label", "namespace", "examples", "pod-security.kubernetes.io/enforce=restricted"]);
     kubectl(&["apply", "--validate=strict", "--filename", EXAMPLES]);
     kubectl(&["wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/hello", SOON]);
@@ -26,7 +28,7 @@ fn every_example_runs_on_a_new_cluster() {
         kubectl(&["rollout", "status", &format!("deployment/{server}"), SOON]);
         // kube-proxy and CoreDNS need a moment for what is new, and tell nobody when they have had it.
         let ask = format!("until timeout 5 wget -q -O- http://{server}/ 2>/dev/null; do sleep 0.1; done");
-        let shell = ["exec", "sidecar", "--container=watcher", "--", "timeout", "120", "sh", "-c", &ask];
+        let shell = ["exec", "sidecar", "--container=watcher", "--", "timeout", "600", "sh", "-c", &ask];
         let said = kubectl(&shell);
         assert!(said.starts_with("hello from wasm"), "{server}: {said}");
     }
@@ -39,7 +41,7 @@ fn every_example_runs_on_a_new_cluster() {
 }
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/kubernetes");
-const SOON: &str = "--timeout=120s";
+const SOON: &str = "--timeout=600s";
 
 /// Gives the user the shims.
 fn shims(home: &TempDir) {

@@ -9,7 +9,7 @@ use shimmer_node::{Cluster, if_buildable};
 
 use crate::{helm, helms, of_file, run, values};
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(600);
 
 /// Applies manifests, without a field that the server does not know; `how` is for example `--dry-run=server`.
 #[track_caller]
@@ -32,6 +32,10 @@ fn cluster() -> Option<Cluster> {
     let started = if_buildable(Cluster::builder().start(&|_| ()));
     let cluster = started.unwrap_or_else(|error| panic!("a cluster is needed: {error}"))?;
     assert!(kubectl(&cluster, &["create", "namespace", "shimmer"]).status.success());
+    // Pods are refused until the namespace has its service account.
+    let account =
+        ["wait", "--for=create", "serviceaccount/default", "--namespace", "shimmer", "--timeout=600s"];
+    assert!(kubectl(&cluster, &account).status.success());
     Some(cluster)
 }
 
