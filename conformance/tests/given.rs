@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shimmer_node::{Cluster, if_buildable};
@@ -28,6 +29,7 @@ const PLAYED: [&str; 11] = [
 ];
 /// It looks at a cgroup.
 const LEFT_OUT: &str = "kubernetes/processor-limit-holds-back";
+const SOON: Duration = Duration::from_secs(600);
 const KINDS: &str = "cronjobs,jobs,deployments,pods,services,poddisruptionbudgets,configmaps,secrets";
 
 #[test]
@@ -79,7 +81,19 @@ fn tenant(cluster: &Cluster, folder: &Path) -> PathBuf {
     let token = format!("--token={}", token.trim());
     configure(cluster, &own, &["set-credentials", "suite", &token]);
     configure(cluster, &own, &["set-context", "--current", "--user=suite"]);
+    await_rights(cluster, &own);
     own
+}
+
+/// Rights count a moment after they were made, and nobody is told when.
+fn await_rights(cluster: &Cluster, kubeconfig: &Path) {
+    let mut may = Command::new(cluster.kubectl());
+    may.arg("--kubeconfig").arg(kubeconfig);
+    may.args(["--namespace", NAMESPACE, "auth", "can-i", "create", "pods"]);
+    let begin = Instant::now();
+    while !may.output().expect("kubectl runs").status.success() {
+        assert!(begin.elapsed() < SOON, "the rights do not count");
+    }
 }
 
 fn run(kubeconfig: &Path, reports: &Path) -> Output {
