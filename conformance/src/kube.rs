@@ -20,9 +20,10 @@ mod watch;
 pub use cluster::ClusterTarget;
 pub use nodes::{Nodes, Script};
 
+pub(crate) use api::Answer;
 pub(crate) use cluster::Cluster;
 pub(crate) use json::{list, text, with};
-pub(crate) use kind::{Kind, NODES, RUNTIME_CLASSES};
+pub(crate) use kind::{BACKGROUND, Kind, NODES, RUNTIME_CLASSES};
 pub(crate) use logs::{Log, Stream};
 pub(crate) use once::{base64, push};
 pub(crate) use pod::{GUEST, Pod, ready, refusal, restarts, status};

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use super::json::text;
 use crate::failure::{Failure, Result};
 
 /// A connection with an API server.
@@ -67,8 +69,20 @@ impl Api {
         self.wait(self.get(path)).map_err(|refused| refused.at(path))
     }
 
+    /// Makes an object; one that is there already is ours, where the server did not answer when it was asked first.
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Answer<Value> {
-        self.call(Method::POST, collection, JSON, object)
+        let calls = Cell::new(0);
+        let call = repeated(|| {
+            calls.set(calls.get() + 1);
+            self.send(Method::POST, collection, JSON, object)
+        });
+        match self.wait(call) {
+            Err(Refused { code: CONFLICT, .. }) if calls.get() > 1 => {
+                let folder = collection.split('?').next().unwrap_or(collection);
+                self.read(&format!("{folder}/{}", text(object, "/metadata/name")))
+            }
+            made => made.map_err(|refused| refused.at(collection)),
+        }
     }
 
     /// Changes the fields that `change` has.
@@ -82,8 +96,8 @@ impl Api {
     }
 
     /// Deletes an object, if there is one, and what belongs to it.
-    pub(crate) fn delete(&self, path: &str, grace: Option<u32>) -> Answer<()> {
-        let options = json!({ "gracePeriodSeconds": grace, "propagationPolicy": "Background" });
+    pub(crate) fn delete(&self, path: &str, propagation: &str, grace: Option<u32>) -> Answer<()> {
+        let options = json!({ "gracePeriodSeconds": grace, "propagationPolicy": propagation });
         match absent_is_none(self.call(Method::DELETE, path, JSON, &options)) {
             Err(Refused { code: CONFLICT, .. }) | Ok(_) => Ok(()),
             Err(refused) => Err(refused),
@@ -103,8 +117,7 @@ impl Api {
 
     /// What is at a path now.
     pub(super) async fn get(&self, path: &str) -> std::result::Result<Value, kube::Error> {
-        repeated(|| async { self.client.request(request(Method::GET, path, JSON, &Value::Null)?).await })
-            .await
+        repeated(|| self.send(Method::GET, path, JSON, &Value::Null)).await
     }
 
     /// Works on `call` for as long as a call may take.
@@ -120,20 +133,30 @@ impl Api {
     }
 
     fn call(&self, method: Method, path: &str, kind: &str, body: &Value) -> Answer<Value> {
-        let request = request(method, path, kind, body)?;
-        self.wait(self.client.request::<Value>(request)).map_err(|refused| refused.at(path))
+        let call = repeated(|| self.send(method.clone(), path, kind, body));
+        self.wait(call).map_err(|refused| refused.at(path))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: &Value,
+    ) -> std::result::Result<Value, kube::Error> {
+        self.client.request(request(method, path, kind, body)?).await
     }
 }
 
-/// Reads once more where the server has not answered: it may close a connection of before just when it is used again.
-async fn repeated<T, F>(read: impl Fn() -> F) -> std::result::Result<T, kube::Error>
+/// Asks once more where the server has not answered: it may close a connection of before just when it is used again.
+pub(super) async fn repeated<T, F>(ask: impl Fn() -> F) -> std::result::Result<T, kube::Error>
 where
     F: Future<Output = std::result::Result<T, kube::Error>>,
 {
-    match read().await {
+    match ask().await {
         Ok(answer) => Ok(answer),
         Err(refused @ kube::Error::Api(_)) => Err(refused),
-        Err(_) => read().await,
+        Err(_) => ask().await,
     }
 }
 
@@ -197,5 +220,65 @@ impl std::fmt::Display for Refused {
 impl std::fmt::Debug for Api {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Api").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener};
+    use std::{fs, thread};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const THERE: &str =
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"AlreadyExists","code":409}"#;
+    const OURS: &str = r#"{"metadata":{"name":"one","uid":"7"}}"#;
+
+    /// A server that closes each connection after its answer, or without one where there is none.
+    fn serve(listener: &TcpListener, answers: &[(&str, &str)]) {
+        for (status, body) in answers {
+            let (mut connection, _) = listener.accept().expect("a client");
+            let mut request = [0; 8192];
+            assert!(connection.read(&mut request).expect("a request") > 0);
+            if !status.is_empty() {
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+                connection.write_all((head + body).as_bytes()).expect("a client");
+                connection.shutdown(Shutdown::Write).expect("a client");
+                // What is not read when a connection is closed takes the answer with it.
+                connection.read_to_end(&mut Vec::new()).expect("a client");
+            }
+        }
+    }
+
+    fn created(answers: &[(&str, &str)]) -> Answer<Value> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = format!("http://{}", listener.local_addr().expect("an address"));
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join("kubeconfig");
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "a",
+            "clusters": [{ "name": "a", "cluster": { "server": server } }],
+            "users": [{ "name": "a", "user": {} }],
+            "contexts": [{ "name": "a", "context": { "cluster": "a", "user": "a" } }],
+        });
+        fs::write(&file, config.to_string()).expect("a file");
+        thread::scope(|scope| {
+            scope.spawn(|| serve(&listener, answers));
+            let api = Api::connect(&file, Duration::from_secs(60)).expect("a kubeconfig");
+            api.create("/things", &json!({ "metadata": { "name": "one" } }))
+        })
+    }
+
+    #[test]
+    fn what_is_there_when_it_is_made_once_more_is_what_was_made() {
+        let lost = [("", ""), ("409 Conflict", THERE), ("200 OK", OURS)];
+        assert_eq!(created(&lost).expect("it is made")["metadata"]["uid"], "7");
+        let refused = created(&lost[1..2]).expect_err("another's");
+        assert_eq!(refused.code, CONFLICT, "{refused}");
     }
 }

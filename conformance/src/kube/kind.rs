@@ -17,6 +17,9 @@ pub(crate) const NAMESPACES: &str = "/api/v1/namespaces";
 pub(crate) const NODES: &str = "/api/v1/nodes";
 pub(crate) const RUNTIME_CLASSES: &str = "/apis/node.k8s.io/v1/runtimeclasses";
 
+/// How what has made nothing is deleted.
+pub(crate) const BACKGROUND: &str = "Background";
+
 impl Kind {
     /// All objects of a namespace.
     pub(crate) fn collection(self, namespace: &str) -> String {
@@ -32,6 +35,14 @@ impl Kind {
             Self::Service => ("api/v1", "services"),
         };
         format!("/{group}/namespaces/{namespace}/{plural}")
+    }
+
+    /// When it goes: what makes others goes after them, so that whoever sees it gone sees none of those either.
+    pub(crate) fn propagation(self) -> &'static str {
+        match self {
+            Self::CronJob | Self::Deployment | Self::Job => "Foreground",
+            _ => BACKGROUND,
+        }
     }
 
     /// The `apiVersion` and `kind` of its manifests.

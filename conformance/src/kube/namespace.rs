@@ -7,13 +7,15 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::api::{Api, CONFLICT, NOT_FOUND, Refused, request};
-use super::kind::{Kind, NAMESPACES, RUNTIME_CLASSES};
+use super::api::{Api, CONFLICT, NOT_FOUND, Refused, repeated, request};
+use super::kind::{BACKGROUND, Kind, NAMESPACES, RUNTIME_CLASSES};
 use super::watch::Watched;
 use crate::failure::{Result, ensure};
 
 /// The label of everything that a run makes; its value is the run's own.
 pub(crate) const LABEL: &str = "shimmer-conformance";
+/// How many times as long as anything else all of a run may take to go: it may be many pods, each with its own grace.
+const CROWD: u32 = 5;
 /// What a program ends with that was interrupted.
 const INTERRUPTED: i32 = 130;
 
@@ -78,11 +80,11 @@ impl Footprint {
 
     /// Asks for the removal of everything; fails with what the server refused.
     pub(super) async fn remove(&self, client: &Client) -> Result {
-        let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
         let mut refused = Vec::new();
-        for path in self.paths() {
+        for (path, propagation) in self.paths() {
+            let options = json!({ "propagationPolicy": propagation, "gracePeriodSeconds": 0 });
             let request = request(Method::DELETE, &path, "application/json", &options)?;
-            let answer: std::result::Result<Value, kube::Error> = client.request(request).await;
+            let answer = repeated(|| client.request::<Value>(request.clone())).await;
             match answer.map_err(Refused::from) {
                 // What is gone or on its way need not be removed.
                 Ok(_) | Err(Refused { code: NOT_FOUND | CONFLICT, .. }) => {}
@@ -95,7 +97,7 @@ impl Footprint {
     /// Waits until all of it is gone.
     pub(super) fn await_end(&self, api: &Api) -> Result {
         self.watched().into_iter().try_for_each(|watched| {
-            api.until(&watched, api.patience, |found| {
+            api.until(&watched, CROWD * api.patience, |found| {
                 let names: Vec<&str> = found.keys().map(String::as_str).collect();
                 Ok((!found.is_empty()).then(|| format!("still there are {}", names.join(", "))))
             })
@@ -117,13 +119,15 @@ impl Footprint {
         Watched::labelled(collection, LABEL, &self.run)
     }
 
-    fn paths(&self) -> Vec<String> {
+    /// What is to be deleted, and when it goes as against what it has made.
+    fn paths(&self) -> Vec<(String, &'static str)> {
         let labelled = |collection: &str| format!("{collection}?labelSelector={LABEL}%3D{}", self.run);
+        let of_kind = |kind: Kind| (labelled(&kind.collection(&self.namespace)), kind.propagation());
         let mut all = match self.owned {
-            true => vec![format!("{NAMESPACES}/{}", self.namespace)],
-            false => KINDS.map(|kind| labelled(&kind.collection(&self.namespace))).into(),
+            true => vec![(format!("{NAMESPACES}/{}", self.namespace), BACKGROUND)],
+            false => KINDS.map(of_kind).into(),
         };
-        all.extend(self.classes.then(|| labelled(RUNTIME_CLASSES)));
+        all.extend(self.classes.then(|| (labelled(RUNTIME_CLASSES), BACKGROUND)));
         all
     }
 }
@@ -165,7 +169,8 @@ mod tests {
     fn a_namespace_of_the_runs_own_goes_as_a_whole() {
         let own = Footprint::plan(None, false);
         assert!(own.owned, "nobody has given one");
-        assert_eq!(own.paths(), [format!("/api/v1/namespaces/shimmer-conformance-{}", own.run)]);
+        let namespace = format!("/api/v1/namespaces/shimmer-conformance-{}", own.run);
+        assert_eq!(own.paths(), [(namespace, BACKGROUND)]);
     }
 
     #[test]
@@ -173,7 +178,9 @@ mod tests {
         let given = Footprint::plan(Some("theirs"), true);
         let label = format!("?labelSelector=shimmer-conformance%3D{}", given.run);
         assert_eq!(given.paths().len(), KINDS.len() + 1);
-        assert!(given.paths().iter().all(|path| path.ends_with(&label)), "{:?}", given.paths());
+        assert!(given.paths().iter().all(|(path, _)| path.ends_with(&label)), "{:?}", given.paths());
+        let jobs = given.paths().into_iter().find(|(path, _)| path.contains("/jobs?"));
+        assert!(jobs.is_some_and(|(_, goes)| goes == "Foreground"), "no pod outlives what has made it");
         assert_eq!(given.watched().len(), given.paths().len(), "what is removed is waited for");
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Pod<'a> {
     }
 
     pub(crate) fn delete(&self, grace: Option<u32>) -> Result {
-        Ok(self.cluster.api().delete(&self.path(), grace)?)
+        Ok(self.cluster.api().delete(&self.path(), Kind::Pod.propagation(), grace)?)
     }
 
     /// Waits until it is gone.
@@ -140,7 +140,7 @@ impl<'a> Pod<'a> {
 impl Drop for Pod<'_> {
     fn drop(&mut self) {
         // Whoever looks at the namespace afterwards sees what could not be deleted.
-        let _gone = self.cluster.api().delete(&self.path(), Some(SOON));
+        let _gone = self.delete(Some(SOON));
     }
 }
 

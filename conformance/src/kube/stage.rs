@@ -133,6 +133,6 @@ impl Made<'_> {
 impl Drop for Made<'_> {
     fn drop(&mut self) {
         // Whoever looks at the namespace afterwards sees what could not be deleted.
-        let _gone = self.cluster.api().delete(&self.path(), None);
+        let _gone = self.cluster.api().delete(&self.path(), self.kind.propagation(), None);
     }
 }

@@ -4,7 +4,7 @@ use super::{guest, kubernetes, limits};
 use crate::case::Case;
 use crate::cgroup::Setting;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{GUEST, Kind, KubeStage, Pod, RUNTIME_CLASSES, text, with};
+use crate::kube::{BACKGROUND, GUEST, Kind, KubeStage, Pod, RUNTIME_CLASSES, text, with};
 
 const MIB: u64 = 1 << 20;
 const LIMIT: u64 = 128 * MIB;
@@ -62,7 +62,7 @@ fn overhead(stage: &KubeStage<'_>) -> Result {
     });
     cluster.api().create(RUNTIME_CLASSES, &fat)?;
     let seen = with_overhead(stage, &name);
-    cluster.api().delete(&format!("{RUNTIME_CLASSES}/{name}"), None)?;
+    cluster.api().delete(&format!("{RUNTIME_CLASSES}/{name}"), BACKGROUND, None)?;
     seen
 }
 
