@@ -70,6 +70,8 @@ fn cluster() -> Option<Cluster> {
 /// A namespace of the restricted level, and the kubeconfig of one who has the role in it and nothing else.
 fn tenant(cluster: &Cluster, folder: &Path) -> PathBuf {
     kubectl(cluster, &["create", "namespace", NAMESPACE]);
+    // Without it pods are refused; a controller makes it.
+    kubectl(cluster, &["wait", "--for=create", "serviceaccount/default", "--timeout=5m"]);
     kubectl(cluster, &["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]);
     kubectl(cluster, &["create", "serviceaccount", "suite"]);
     kubectl(cluster, &["apply", "--filename", ROLE]);
