@@ -8,8 +8,8 @@ use crate::kube::{GUEST, KubeStage, Pod, ready, restarts, status, text, with};
 use crate::setup::Setup;
 
 const SIGTERM_STATUS: u32 = 143;
-/// Much longer than a guest takes that ends when it is asked to.
-const GRACE: u32 = 40;
+/// Much longer than anything is waited for: who has ended within the suite's patience has not been killed.
+const GRACE: u32 = 3600;
 
 pub(super) fn cases() -> Vec<Case> {
     kubernetes(
