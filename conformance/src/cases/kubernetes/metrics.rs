@@ -2,7 +2,7 @@ use super::limits::container_cgroup;
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
-use crate::failure::{Failure, Result, ensure};
+use crate::failure::{Failure, Result};
 use crate::kube::{GUEST, KubeStage, NODES, Pod};
 use crate::patience::{patience, until};
 
@@ -65,8 +65,9 @@ fn processor(stage: &KubeStage<'_>) -> Result {
             return Ok(Some(format!("the guest has had no more than {after} seconds")));
         }
         let fits = since - SLACK <= told && told <= after;
+        // On a busy machine the kubelet may tell late what it has seen, and with the next look it is right again.
         let wrong = || format!("the kubelet tells {told} seconds, and the cgroup had {since} to {after}");
-        ensure(fits, wrong).map(|()| None)
+        Ok((!fits).then(wrong))
     })
 }
 
@@ -101,6 +102,6 @@ fn working_set(cgroup: &Cgroup) -> Result<f64> {
     let name = if unified { "inactive_file " } else { "total_inactive_file " };
     let inactive = statistics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
     let (usage, inactive): (f64, f64) = (usage.parse()?, inactive.parse()?);
-    ensure(usage >= inactive, || format!("{usage} bytes, of which {inactive} are inactive"))?;
-    Ok(usage - inactive)
+    // They are read one after the other, and the one may have changed before the other is read.
+    Ok((usage - inactive).max(0.0))
 }
