@@ -16,6 +16,7 @@ use super::pod::{GUEST, Pod, refusal, status};
 use super::stage::{KubeStage, Made};
 use crate::expected::{Ended, Entry, Expected, Seen};
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::{notice, until};
 use crate::setup::{Setup, busybox};
 
 const KEEPER: &str = "keeper";
@@ -29,7 +30,7 @@ impl KubeStage<'_> {
         let looks = matches!(expected, Expected::Ended { left, .. } if !left.is_empty());
         let files = self.files(setup)?;
         let pod = self.create(&self.described(setup, files.as_ref(), looks))?;
-        let seen = seen(&pod, looks)?;
+        let seen = whole(&pod, looks, expected)?;
         self.note_all(seen.facts());
         if !self.cluster.splits_logs {
             self.note("streams", "merged: the server does not tell them apart");
@@ -67,6 +68,22 @@ impl KubeStage<'_> {
         let archive = base64(&archive.into_inner()?);
         self.make(Kind::ConfigMap, json!({ "binaryData": { FILES: archive } })).map(Some)
     }
+}
+
+/// Looks again where a guest has ended as it should and its streams are others: its end may be told before its log is
+/// whole. What they are in the end is judged by the caller.
+fn whole(pod: &Pod<'_>, looks: bool, expected: &Expected) -> Result<Seen> {
+    let mut last = seen(pod, looks)?;
+    let _still_other = until(notice(), || {
+        let ends_so = match (expected, &last) {
+            (Expected::Ended { code, .. }, Seen::Ended(ended)) => *code == ended.code,
+            _ => false,
+        };
+        let Some(other) = expected.compare(&last).err().filter(|_| ends_so) else { return Ok(None) };
+        last = seen(pod, looks)?;
+        Ok(Some(other))
+    });
+    Ok(last)
 }
 
 fn seen(pod: &Pod<'_>, looks: bool) -> Result<Seen> {

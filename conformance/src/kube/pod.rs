@@ -7,6 +7,7 @@ use super::kind::Kind;
 use super::logs::{Log, Stream};
 use super::streams::{Exec, Ran};
 use crate::failure::{Failure, Result, ensure};
+use crate::patience::until;
 
 /// The container of a pod that a case is about, where it has one.
 pub(crate) const GUEST: &str = "guest";
@@ -92,6 +93,21 @@ impl<'a> Pod<'a> {
 
     pub(crate) fn log(&self, container: &str, stream: Stream) -> Result<String> {
         Ok(String::from_utf8_lossy(&self.bytes(container, stream)?).into_owned())
+    }
+
+    /// Reads what a container has written until nothing is missing: its end may be told before its log is whole.
+    pub(crate) fn tells(
+        &self,
+        container: &str,
+        stream: Stream,
+        missing: impl Fn(&str) -> Option<String>,
+    ) -> Result<String> {
+        let mut log = String::new();
+        until(self.cluster.patience, || {
+            log = self.log(container, stream)?;
+            Ok(missing(&log))
+        })?;
+        Ok(log)
     }
 
     /// Follows the log of a container until it has `text`.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{guest, kubernetes, program};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
-use crate::kube::{Exec, GUEST, Kind, KubeStage, Made, base64, push, with};
+use crate::kube::{Exec, GUEST, Kind, KubeStage, Made, Stream, base64, push, with};
 use crate::patience::{patience, until};
 use crate::setup::Setup;
 
@@ -43,11 +43,13 @@ fn environment(stage: &KubeStage<'_>) -> Result {
     ];
     let pod = stage.create(&stage.manifest([with(stage.guest(&stage.setup()), json!({ "env": env }))]))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.says(GUEST, "POD=")?;
-    for line in ["COLOR=green\n", "PASSWORD=hush\n", &format!("POD={}\n", pod.name), "MEMORY=256\n"] {
-        ensure(log.contains(line), || format!("expected {line:?} in the environment, but saw {log}"))?;
-    }
-    Ok(())
+    let name = format!("POD={}\n", pod.name);
+    let lines = ["COLOR=green\n", "PASSWORD=hush\n", &name, "MEMORY=256\n"];
+    let missing = |log: &str| {
+        let missing = lines.iter().find(|line| !log.contains(**line))?;
+        Some(format!("expected {missing:?} in the environment, but saw {log}"))
+    };
+    pod.tells(GUEST, Stream::Merged, missing).map(drop)
 }
 
 /// As Kubernetes makes them: each file is a link into a folder that is exchanged as a whole.

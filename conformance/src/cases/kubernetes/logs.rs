@@ -4,6 +4,7 @@ use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Result, ensure};
 use crate::kube::{GUEST, KubeStage, Log, Stream, refusal, restarts, status, text};
+use crate::patience::{patience, until};
 
 const TRAP: u32 = 134;
 
@@ -41,8 +42,11 @@ fn previous(stage: &KubeStage<'_>) -> Result {
         Ok((!again).then(|| "expected it to be started again".to_owned()))
     })?;
     let log = Log { pod: &pod.name, container: GUEST, stream: Stream::Merged, previous: true };
-    let log = String::from_utf8_lossy(&stage.cluster.log(log)?).into_owned();
-    ensure(log.starts_with("1\n2\n3\n4\n5\n"), || format!("the log of the run before is {log:?}"))
+    until(patience(), || {
+        let log = String::from_utf8_lossy(&stage.cluster.log(log)?).into_owned();
+        let is_whole = log.starts_with("1\n2\n3\n4\n5\n");
+        Ok((!is_whole).then(|| format!("the log of the run before is {log:?}")))
+    })
 }
 
 fn trap(stage: &KubeStage<'_>) -> Result {
@@ -58,22 +62,25 @@ fn trap(stage: &KubeStage<'_>) -> Result {
 fn streams(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 0)?;
-    let (stdout, stderr) = (pod.log(GUEST, Stream::Stdout)?, pod.log(GUEST, Stream::Stderr)?);
+    pod.tells(GUEST, Stream::Stderr, |stderr| {
+        (stderr != "complaint\n").then(|| format!("expected the complaint on stderr, but saw {stderr:?}"))
+    })?;
     if !stage.cluster.splits_logs {
         stage.note("streams", "merged: the server does not tell them apart");
-        return ensure(stderr == "complaint\n", || format!("the log is {stderr:?}"));
+        return Ok(());
     }
-    ensure((stdout.as_str(), stderr.as_str()) == ("", "complaint\n"), || {
-        format!("expected stderr alone, but stdout is {stdout:?} and stderr {stderr:?}")
-    })
+    let stdout = pod.log(GUEST, Stream::Stdout)?;
+    ensure(stdout.is_empty(), || format!("expected stderr alone, but stdout is {stdout:?}"))
 }
 
 fn flood(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
-    let lines = log.lines().count();
-    ensure(lines == 20_001, || format!("expected 20001 lines, but there are {lines}"))
+    let missing = |log: &str| {
+        let lines = log.lines().count();
+        (lines != 20_001).then(|| format!("expected 20001 lines, but there are {lines}"))
+    };
+    pod.tells(GUEST, Stream::Merged, missing).map(drop)
 }
 
 /// Who reads the events learns which file was not found.

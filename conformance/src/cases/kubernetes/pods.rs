@@ -33,8 +33,9 @@ fn init(stage: &KubeStage<'_>) -> Result {
     let manifest = stage.manifest([stage.guest(&stage.setup())]);
     let pod = stage.create(&with(manifest, json!({ "spec": { "initContainers": [first, second] } })))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
-    ensure(log == "wasm native\n", || format!("expected both, in order, but saw {log:?}"))
+    let both =
+        |log: &str| (log != "wasm native\n").then(|| format!("expected both, in order, but saw {log:?}"));
+    pod.tells(GUEST, Stream::Merged, both).map(drop)
 }
 
 fn failed_init(stage: &KubeStage<'_>) -> Result {
@@ -64,8 +65,9 @@ fn sidecar(stage: &KubeStage<'_>) -> Result {
     let manifest = stage.manifest([stage.guest(&stage.setup())]);
     let pod = stage.create(&with(manifest, json!({ "spec": { "initContainers": [container] } })))?;
     pod.ended_with(GUEST, 0)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
-    ensure(log == "there\n", || format!("the sidecar had not started: {log:?}"))?;
+    pod.tells(GUEST, Stream::Merged, |log| {
+        (log != "there\n").then(|| format!("the sidecar had not started: {log:?}"))
+    })?;
     pod.until(|pod| {
         let phase = text(pod, "/status/phase");
         Ok((phase != "Succeeded").then(|| "expected the pod to succeed, with its sidecar ended".to_owned()))

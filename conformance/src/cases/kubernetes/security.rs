@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::failure::{Failure, Result, ensure};
-use crate::kube::{GUEST, KubeStage, Stream, with};
+use crate::kube::{GUEST, KubeStage, Pod, Stream, with};
 use crate::setup::Setup;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -36,8 +36,7 @@ fn user(stage: &KubeStage<'_>) -> Result {
     let manifest = stage.manifest([stage.guest(&stage.setup())]);
     let groups = json!({ "spec": { "securityContext": { "supplementalGroups": [4000] } } });
     let pod = stage.create(&with(manifest, groups))?;
-    pod.ended_with(GUEST, 0)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
+    let log = whole(&pod)?;
     let words =
         |name| field(&log, name).map(|value| value.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
     for (name, id) in [("Uid", "2000"), ("Gid", "3000")] {
@@ -62,8 +61,10 @@ fn capabilities(stage: &KubeStage<'_>) -> Result {
 fn root(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 5)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
-    ensure(log.starts_with("probe: /note: "), || format!("expected a refusal of /note, but saw {log:?}"))
+    let missing = |log: &str| {
+        (!log.starts_with("probe: /note: ")).then(|| format!("expected a refusal of /note, but saw {log:?}"))
+    };
+    pod.tells(GUEST, Stream::Merged, missing).map(drop)
 }
 
 fn volume(stage: &KubeStage<'_>) -> Result {
@@ -74,8 +75,10 @@ fn volume(stage: &KubeStage<'_>) -> Result {
 fn token(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
     pod.ended_with(GUEST, 5)?;
-    let log = pod.log(GUEST, Stream::Merged)?;
-    ensure(log.contains("NotFound"), || format!("expected nothing to be there, but saw {log:?}"))
+    let missing = |log: &str| {
+        (!log.contains("NotFound")).then(|| format!("expected nothing to be there, but saw {log:?}"))
+    };
+    pod.tells(GUEST, Stream::Merged, missing).map(drop)
 }
 
 fn says(stage: &KubeStage<'_>, name: &str, expected: &str) -> Result {
@@ -86,8 +89,16 @@ fn says(stage: &KubeStage<'_>, name: &str, expected: &str) -> Result {
 
 fn log(stage: &KubeStage<'_>) -> Result<String> {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    whole(&pod)
+}
+
+/// The log of a guest that has printed `/proc/1/status`, to its last line.
+fn whole(pod: &Pod<'_>) -> Result<String> {
     pod.ended_with(GUEST, 0)?;
-    pod.log(GUEST, Stream::Merged)
+    let missing = |log: &str| {
+        (!log.contains("\nnonvoluntary_ctxt_switches:")).then(|| format!("the status ends before: {log:?}"))
+    };
+    pod.tells(GUEST, Stream::Merged, missing)
 }
 
 /// A field of `/proc/1/status`.
