@@ -3,6 +3,7 @@
 mod docker;
 mod specification;
 
+use std::fs;
 use std::time::Duration;
 
 use shimmer_node::cri::{CriContainerSpec, Pod, PodContainer, PodSpec};
@@ -16,7 +17,7 @@ use self::specification::{access, cri_spec};
 use crate::expected::{Ended, Entry, Seen};
 use crate::failure::{Failure, Result};
 use crate::level::Level;
-use crate::setup::Setup;
+use crate::setup::{Setup, TOLD};
 use crate::shim::Shim;
 use crate::stage::Stage;
 
@@ -133,6 +134,11 @@ impl<'a> Running<'a> {
 
     /// Waits until the guest has written `text`.
     pub(crate) fn wait_for(&self, text: &str) -> Result {
+    /// Tells a native [`eater`](crate::setup::eater) that it has been started.
+    pub(crate) fn tell_eater(&self) -> Result {
+        Ok(fs::write(self.data.path().join(TOLD), "")?)
+    }
+
         match &self.kind {
             Kind::Task { task, .. } => Ok(task.wait_for(text, self.stage.shim.patience)?),
             Kind::Cri { container, .. } => Ok(container.wait_for(text, self.stage.shim.patience)?),

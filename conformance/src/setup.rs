@@ -55,9 +55,18 @@ pub(crate) struct Setup {
     pub(crate) in_docker: Option<fn(DockerSpec) -> DockerSpec>,
 }
 
+/// What tells an [`eater`] that it has been started.
+pub(crate) const TOLD: &str = "told";
+
 /// The probe, told what to do.
 pub(crate) fn probe<const N: usize>(args: [&str; N]) -> Setup {
     Setup::of(guests::PROBE).args(args)
+}
+
+/// The probe that takes memory without end. The native twin waits for the file [`TOLD`] in its `/data`: runc's shim looks for
+/// an end by lack of memory only after a container has been started.
+pub(crate) fn eater() -> Setup {
+    probe(["eat"]).env([("EAT_AFTER", &format!("/data/{TOLD}"))])
 }
 
 /// The probe as a component.

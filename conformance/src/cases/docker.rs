@@ -10,7 +10,7 @@ use crate::patience::patience;
 use crate::patience::until;
 use crate::profile::Profile;
 use crate::running::Running;
-use crate::setup::{Setup, probe};
+use crate::setup::{Setup, eater, probe};
 use crate::stage::{Stage, refusal};
 
 const SIGINT: u32 = 2;
@@ -81,8 +81,7 @@ fn ends() -> Vec<Case> {
         [
             Case::docker("docker/stop-sends-sigterm", probe(["sleep"]), stop).twin(),
             Case::docker("docker/kill-sends-any-signal", probe(["sleep"]), kill).twin(),
-            Case::docker("docker/out-of-memory-is-told", probe(["eat"]).memory(128 << 20), out_of_memory)
-                .twin(),
+            Case::docker("docker/out-of-memory-is-told", eater().memory(128 << 20), out_of_memory).twin(),
             Case::docker("docker/starts-again", probe(["proc-exit", "7"]), starts_again).twin(),
             Case::docker("docker/restarts-on-failure", probe(["proc-exit", "5"]), restarts_on_failure).twin(),
             Case::docker("docker/what-does-not-exist-is-127", nowhere("/no/such/program"), |stage| {
@@ -196,6 +195,7 @@ fn kill(stage: &Stage<'_>) -> Result {
 
 fn out_of_memory(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
+    running.tell_eater()?;
     let container = running.in_docker()?;
     container.wait(patience())?;
     // containerd tells the reason by another way than the end.

@@ -11,7 +11,7 @@ use crate::level::Level;
 use crate::patience::{notice, patience, until};
 use crate::profile::Profile;
 use crate::running::Running;
-use crate::setup::{Setup, probe};
+use crate::setup::{Setup, eater, probe};
 use crate::stage::Stage;
 
 const MIB: u64 = 1 << 20;
@@ -54,7 +54,7 @@ fn memory() -> Vec<Case> {
 }
 
 fn out_of_memory() -> Vec<Case> {
-    let eat = probe(["eat"]).memory(LITTLE);
+    let (eat, told) = (probe(["eat"]).memory(LITTLE), eater().memory(LITTLE));
     row(
         "out-of-memory",
         Profile::Limits,
@@ -64,8 +64,8 @@ fn out_of_memory() -> Vec<Case> {
                 .twin()
                 .ends_with(KILLED)
                 .prints("ready\n"),
-            Case::task("limits/out-of-memory-is-an-event", eat.clone(), oom_event).twin(),
-            Case::cri("limits/out-of-memory-is-the-reason", eat.clone(), oom_reason).twin(),
+            Case::task("limits/out-of-memory-is-an-event", told.clone(), oom_event).twin(),
+            Case::cri("limits/out-of-memory-is-the-reason", told, oom_reason).twin(),
             Case::cri("limits/out-of-memory-spares-the-neighbour", eat, oom_neighbour).twin(),
         ],
     )
@@ -164,19 +164,21 @@ fn no_swap(stage: &Stage<'_>) -> Result {
 fn oom_event(stage: &Stage<'_>) -> Result {
     let events = stage.shim.node.events()?;
     let running = stage.start(&stage.setup())?;
-    let id = running.id().to_owned();
+    running.tell_eater()?;
+    // A shim may go without telling more when its task is deleted.
+    expect_oom(&events, running.id())?;
     let ended = running.end()?;
-    ensure(ended.code == KILLED, || format!("expected status {KILLED}, but saw {}", ended.describe()))?;
-    expect_oom(&events, &id)
+    ensure(ended.code == KILLED, || format!("expected status {KILLED}, but saw {}", ended.describe()))
 }
 
 fn expect_oom(events: &Events, id: &str) -> Result {
-    events.wait_for(|event| event.topic == "/tasks/oom" && event.container_id == id, notice())?;
+    events.wait_for(|event| event.topic == "/tasks/oom" && event.container_id == id, patience())?;
     Ok(())
 }
 
 fn oom_reason(stage: &Stage<'_>) -> Result {
     let mut running = stage.start(&stage.setup())?;
+    running.tell_eater()?;
     let (container, _) = running.in_pod()?;
     container.wait(patience())?;
     until(notice(), || {

@@ -4,8 +4,10 @@ use super::{guest, kubernetes};
 use crate::case::Case;
 use crate::cgroup::{Cgroup, Setting};
 use crate::failure::{Failure, Result, ensure};
+use crate::images::Form;
 use crate::kube::{GUEST, KubeStage, Pod, restarts, status, text, with};
 use crate::patience::{patience, until};
+use crate::setup::{TOLD, eater};
 
 const MIB: u64 = 1 << 20;
 const LITTLE: u64 = 128 * MIB;
@@ -21,7 +23,11 @@ pub(super) fn cases() -> Vec<Case> {
     kubernetes(
         "limits",
         [
-            Case::cluster("kubernetes/out-of-memory-is-the-reason", guest(["eat"]).memory(LITTLE), oom),
+            Case::cluster(
+                "kubernetes/out-of-memory-is-the-reason",
+                eater().form(Form::Userland).memory(LITTLE),
+                oom,
+            ),
             Case::cluster("kubernetes/processor-limit-holds-back", spin, processor).private(),
             Case::cluster("kubernetes/resize-of-a-running-pod", hold.clone(), resize),
             Case::cluster("kubernetes/resize-reaches-the-cgroup", hold, resize_below).private(),
@@ -31,6 +37,11 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn oom(stage: &KubeStage<'_>) -> Result {
     let pod = stage.create(&stage.manifest([stage.guest(&stage.setup())]))?;
+    if stage.cluster.is_native() {
+        pod.runs(GUEST)?;
+        // The guest's own end may break the connection.
+        let _ended = pod.exec(GUEST, ["/bin/busybox", "touch", &format!("/data/{TOLD}")]);
+    }
     let state = pod.ended_with(GUEST, KILLED)?;
     ensure(text(&state, "/reason") == "OOMKilled", || {
         format!("expected the reason OOMKilled, but saw {state}")
