@@ -71,6 +71,8 @@ pub(crate) struct Execution {
 const CREATE_RACE: &str = "received unexpected message: InitReady";
 /// What libcgroups 0.6 says when a container's last process has ended and is still in the cgroup.
 const DELETE_RACE: &str = "could not delete";
+/// What runc says when a container's processes were not all frozen in time, with cgroup v1.
+const FREEZE_RACE: &str = "unable to freeze";
 /// How often a container is tried that fails by such a chance.
 const ATTEMPTS: usize = 4;
 /// How long a container may take to end by itself when CRI stops it.
@@ -132,13 +134,13 @@ impl<'a> Running<'a> {
         Ok(container)
     }
 
-    /// Waits until the guest has written `text`.
-    pub(crate) fn wait_for(&self, text: &str) -> Result {
     /// Tells a native [`eater`](crate::setup::eater) that it has been started.
     pub(crate) fn tell_eater(&self) -> Result {
         Ok(fs::write(self.data.path().join(TOLD), "")?)
     }
 
+    /// Waits until the guest has written `text`.
+    pub(crate) fn wait_for(&self, text: &str) -> Result {
         match &self.kind {
             Kind::Task { task, .. } => Ok(task.wait_for(text, self.stage.shim.patience)?),
             Kind::Cri { container, .. } => Ok(container.wait_for(text, self.stage.shim.patience)?),
@@ -311,13 +313,28 @@ impl Kind {
     }
 }
 
-/// Tries again what the host is known to fail by chance. A failed attempt must leave nothing.
+/// Creates again what the host is known to fail by chance. A failed attempt must leave nothing.
 pub(crate) fn again<T>(
+    create: impl FnMut() -> std::result::Result<T, shimmer_node::Error>,
+) -> std::result::Result<T, shimmer_node::Error> {
+    unless_by_chance(CREATE_RACE, create)
+}
+
+/// Freezes a container's processes; it is tried again where the host is known to fail by chance.
+pub(crate) fn paused(
+    pause: impl FnMut() -> std::result::Result<(), shimmer_node::Error>,
+) -> std::result::Result<(), shimmer_node::Error> {
+    unless_by_chance(FREEZE_RACE, pause)
+}
+
+/// Tries again what fails with the words of a known chance.
+fn unless_by_chance<T>(
+    chance: &str,
     mut attempt: impl FnMut() -> std::result::Result<T, shimmer_node::Error>,
 ) -> std::result::Result<T, shimmer_node::Error> {
     for _ in 1..ATTEMPTS {
         match attempt() {
-            Err(error) if error.to_string().contains(CREATE_RACE) => {}
+            Err(error) if error.to_string().contains(chance) => {}
             answer => return answer,
         }
     }
@@ -346,13 +363,7 @@ fn start(
 
 /// Deletes a task that has ended; it is tried again where the host is known to fail by chance.
 pub(crate) fn delete(task: &mut Task) -> std::result::Result<Output, shimmer_node::Error> {
-    for _ in 1..ATTEMPTS {
-        match task.try_delete() {
-            Err(error) if error.to_string().contains(DELETE_RACE) => {}
-            answer => return answer,
-        }
-    }
-    task.try_delete()
+    unless_by_chance(DELETE_RACE, || task.try_delete())
 }
 
 /// A refusal by containerd, Docker or the shim is something to be seen; any other failure is the run's own.

@@ -15,6 +15,7 @@ use crate::images::Form;
 use crate::patience::patience;
 use crate::patience::until;
 use crate::profile::Profile;
+use crate::running::paused;
 use crate::setup::{Setup, probe};
 use crate::stage::{Stage, refusal};
 
@@ -111,7 +112,8 @@ fn update(stage: &Stage<'_>) -> Result {
 
 fn pause(stage: &Stage<'_>) -> Result {
     let mut running = ready(stage)?;
-    running.in_docker()?.pause()?;
+    let container = running.in_docker()?;
+    paused(|| container.pause())?;
     is(&mut running, "paused", 0)?;
     running.in_docker()?.unpause()?;
     is(&mut running, "running", 0)
