@@ -89,7 +89,7 @@ fn without_prestart(stage: &Stage<'_>) -> Result {
 }
 
 fn ran(file: &Path, expected: &str, now: Point) -> Result {
-    until(notice(), || {
+    until(patience(), || {
         let ran = fs::read_to_string(file).unwrap_or_default();
         ensure(expected.starts_with(&ran), || {
             format!("expected {expected:?} of the hooks, but saw {ran:?}")
