@@ -17,7 +17,7 @@ use crate::arguments::Plan;
 use crate::http::load::Round;
 use crate::http::server::Server;
 use crate::target::{Kind, Target};
-use crate::{Result, turn};
+use crate::{Result, chance, turn};
 
 /// Asks every server in every round. All of them are there from the beginning: one that nobody asks does nothing.
 pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> (Vec<Http>, Option<String>) {
@@ -41,7 +41,7 @@ fn servers(node: &Node, targets: &[Target]) -> Vec<(String, Result<Server>)> {
     let mut servers = Vec::new();
     for target in targets.iter().filter(|target| target.kind == Kind::Wasm) {
         progress::line(&format!("HTTP: starting {}", target.name));
-        servers.push((target.name.clone(), Server::in_container(node, target)));
+        servers.push((target.name.clone(), chance::measured(target, || Server::in_container(node, target))));
     }
     progress::line("");
     match Server::of_wasmtime() {

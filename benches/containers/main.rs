@@ -4,6 +4,7 @@
 //! the floor, a shim that does nothing. Ratios between them are what can be compared with other machines.
 
 mod arguments;
+mod chance;
 mod http;
 mod images;
 mod memory;

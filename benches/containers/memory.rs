@@ -14,7 +14,7 @@ use crate::images::Images;
 use crate::program::{Wasm, greeting};
 use crate::role::{self, Owners};
 use crate::target::{Kind, Target, Targets};
-use crate::{Result, turn};
+use crate::{Result, chance, turn};
 
 /// Measures one target after the other.
 pub(crate) fn measure(plan: &Plan, targets: &Targets, wasm: &Wasm, rows: &mut Vec<Memory>) -> Vec<String> {
@@ -95,13 +95,13 @@ impl Stage<'_> {
 
     fn looks(&self, plan: &Plan, containers: usize, looks: &mut Vec<Held>) -> Result {
         // The first one compiles.
-        drop(self.task()?);
+        drop(chance::measured(self.target, || self.task())?);
         let times = if containers > MANY { 1 } else { plan.looks };
         for _ in 0..times {
-            looks.push(match self.level {
-                Level::Task => self.of_tasks(containers)?,
-                Level::Pod => self.of_pods(containers)?,
-            });
+            looks.push(chance::measured(self.target, || match self.level {
+                Level::Task => self.of_tasks(containers),
+                Level::Pod => self.of_pods(containers),
+            })?);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use shimmer_node::{Node, ShimServer};
 use crate::arguments::Plan;
 use crate::target::Target;
 use crate::wire::{self, Answer};
-use crate::{Result, turn};
+use crate::{Result, chance, turn};
 
 /// Starts every shim in every round, without a container.
 pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> Vec<ShimStart> {
@@ -30,7 +30,7 @@ pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target]) -> Vec<ShimS
         for place in turn::order(targets.len(), round) {
             let (samples, failure) = &mut cases[place];
             if failure.is_none() {
-                match start(node, &targets[place]) {
+                match chance::measured(&targets[place], || start(node, &targets[place])) {
                     Ok(took) => samples.push(took),
                     Err(error) => *failure = Some(error.to_string()),
                 }

@@ -14,7 +14,7 @@ use shimmer_node::Node;
 use crate::arguments::Plan;
 use crate::images::Images;
 use crate::target::{Kind, Target};
-use crate::{Result, turn};
+use crate::{Result, chance, turn};
 
 /// Lets every target run its burst in every round, of hello from an artifact, which is warm.
 pub(crate) fn measure(node: &Node, plan: &Plan, targets: &[Target], images: &Images<'_>) -> Vec<Throughput> {
@@ -66,7 +66,7 @@ impl<'a> Case<'a> {
         if self.failure.is_some() {
             return;
         }
-        match self.per_second(node, count, images) {
+        match chance::measured(self.target, || self.per_second(node, count, images)) {
             Ok(per_second) => self.samples.push(per_second),
             Err(error) => self.failure = Some(error.to_string()),
         }

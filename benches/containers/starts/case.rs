@@ -7,7 +7,7 @@ use crate::images::Images;
 use crate::starts::pod;
 use crate::starts::sample::{Sample, summary};
 use crate::target::Target;
-use crate::{Result, turn};
+use crate::{Result, chance, turn};
 
 /// A container, and what was measured of it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<'a> Case<'a> {
         if self.failure.is_some() {
             return;
         }
-        match self.sample(node, images) {
+        match chance::measured(self.target, || self.sample(node, images)) {
             Ok(sample) => self.samples.push(sample),
             Err(error) => self.failure = Some(error.to_string()),
         }
