@@ -111,15 +111,15 @@ fn compiled(shim: &Shim, setup: &Setup, times: usize) -> Result {
     let tells = |line: &&str| {
         line.contains(&program) && line.split(|letter| !is_part(letter)).any(|word| word == COMPILED)
     };
+    let count = || -> Result<usize> { Ok(shim.node.log()?.lines().filter(tells).count()) };
+    let wrong = |told: usize| format!("expected the log to tell of {times} compilations, but saw {told}");
     // containerd copies what a shim logs.
     until(notice(), || {
-        let log = shim.node.log()?;
-        let told = log.lines().filter(tells).count();
-        Ok((told < times)
-            .then(|| format!("expected the log to tell of {times} compilations, but saw {told}")))
+        let told = count()?;
+        Ok((told < times).then(|| wrong(told)))
     })?;
-    let told = shim.node.log()?.lines().filter(tells).count();
-    ensure(told == times, || format!("expected the log to tell of {times} compilations, but saw {told}"))
+    let told = count()?;
+    ensure(told == times, || wrong(told))
 }
 
 /// The program runs, and it is this one.
